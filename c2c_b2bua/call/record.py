@@ -1,0 +1,46 @@
+"""What is kept of one call. Times are seconds since 1970 (UTC), as the engine's clock gives them; None: it did not happen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+LegName = Literal["a", "b"]
+EndedBy = Literal["a", "b", "api", "timer", "error"]
+
+
+class LegRecord(msgspec.Struct, kw_only=True):
+    """One leg that was dialled."""
+
+    leg: LegName
+    call_id: str
+    """The SIP Call-ID."""
+    target: str
+    trunk: str | None = None
+    invited_at: float | None = None
+    ringing_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    sip_code: int | None = None
+    """The final response to the INVITE; 408 when our own ring timer ended it, 487 when we cancelled it."""
+    reason: str | None = None
+    """Reason phrase of that response, or the text of the peer's Reason header."""
+    cause: str | None = None
+    """Q.850 word: `USER_BUSY`, `NO_ANSWER`, `NORMAL_CLEARING`, …"""
+
+
+class CallRecord(msgspec.Struct, kw_only=True):
+    """One call; `legs` holds A, then B once B was dialled."""
+
+    call_id: str
+    accepted_at: float
+    bridged_at: float | None = None
+    ended_at: float | None = None
+    ended_by: EndedBy | None = None
+    cause: str | None = None
+    """Why the call as a whole ended; `NORMAL_CLEARING` when somebody hung up a bridged call."""
+    sip_code: int | None = None
+    """The SIP code `cause` comes from."""
+    reason: str | None = None
+    legs: list[LegRecord] = []
