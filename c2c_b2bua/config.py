@@ -293,7 +293,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "sip.listen", "expected at least one address"
     if config.sip.advertise and not HOST_PORT.fullmatch(config.sip.advertise):
         yield "sip.advertise", f'expected host or host:port, got "{config.sip.advertise}"'
-    if not re.match(r"(sqlite|postgresql)://", config.storage.url):
+    if not re.match(r"sqlite:///(?!:memory:).|postgresql://.", config.storage.url):
         yield "storage.url", "expected sqlite:///path or postgresql://user:password@host/database"
     yield from call_problems(config)
     yield from account_problems(config.account)
