@@ -1,0 +1,1 @@
+"""What survives the process: documents, accounts and history on SQLite or PostgreSQL."""

@@ -1,0 +1,93 @@
+"""One database: opened, brought to the newest schema, and written by one hand at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+FAILURES = (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError)
+
+
+class StorageError(Exception):
+    """The database did not do what it was asked: locked, full, read-only, away."""
+
+
+class ConflictError(StorageError):
+    """Somebody else has changed or made it meanwhile."""
+
+
+class Database:
+    """`url` is `sqlite:///path` or `postgresql://…`; `busy_timeout` the seconds to wait for another process's lock."""
+
+    def __init__(self, url: str, busy_timeout: float) -> None:
+        parsed = sa.make_url(url)
+        self.is_sqlite = parsed.drivername == "sqlite"
+        arguments: dict[str, Any] = {"timeout": busy_timeout} if self.is_sqlite else {}
+        self.engine = create_async_engine(
+            parsed.set(drivername=DRIVERS[parsed.drivername]), connect_args=arguments, pool_pre_ping=not self.is_sqlite
+        )
+        if self.is_sqlite:
+            sa.event.listen(self.engine.sync_engine, "connect", set_pragmas)
+        self.one_writer = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Create or upgrade the tables; StorageError when that is impossible."""
+        async with self.writing() as connection:
+            await connection.run_sync(upgrade)
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction, committed and on disk at the end of the block; StorageError and nothing done otherwise."""
+        async with self.one_writer:
+            try:
+                async with self.engine.begin() as connection:
+                    yield connection
+            except FAILURES as error:
+                raise StorageError(reason(error)) from error
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read with; StorageError when that fails."""
+        try:
+            async with self.engine.connect() as connection:
+                yield connection
+        except FAILURES as error:
+            raise StorageError(reason(error)) from error
+
+
+def set_pragmas(connection: Any, _record: object) -> None:
+    """Readers do not wait for the writer; what is committed is on the disk."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Run the migrations that this database has not seen."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def reason(error: BaseException) -> str:
+    """One line of what the driver said, without the statement and its values."""
+    cause = getattr(error, "orig", None) or error
+    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__

@@ -1,0 +1,192 @@
+"""One row per call, written twice: before the request is answered, and when the call has ended.
+
+All writes go through one task that commits whatever has gathered while the disk was busy with the group before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+
+from c2c_b2bua.storage.database import Database, StorageError
+from c2c_b2bua.storage.schema import history
+
+log = structlog.get_logger()
+
+GROUP = 500
+"""Rows in one transaction at most."""
+RETRY = 0.5
+"""Seconds until ends that could not be written are tried again."""
+
+
+class Accepted(msgspec.Struct, kw_only=True):
+    """A call about to be made; `accepted_at` in seconds since 1970. The last three only with an idempotency key."""
+
+    id: str
+    account_id: str
+    document_id: str
+    call_id: str
+    contact: str
+    accepted_at: float
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+    reply: str | None = None
+
+
+class Ended(msgspec.Struct, kw_only=True):
+    """How it ended; `record` is JSON."""
+
+    id: str
+    ended_at: float
+    result: str
+    cause: str | None
+    ended_by: str | None
+    record: str
+
+
+class HistoryRow(Accepted, kw_only=True):
+    """A call as it is kept; what has not happened is None."""
+
+    ended_at: float | None = None
+    result: str | None = None
+    cause: str | None = None
+    ended_by: str | None = None
+    record: str | None = None
+
+
+INSERT = history.insert()
+UPDATE = (
+    history.update()
+    .where(history.c.id == sa.bindparam("row"))
+    .values({name: sa.bindparam(name) for name in ("ended_at", "result", "cause", "ended_by", "record")})
+)
+
+
+class HistoryStore:
+    """The table `history` and its one writer."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.accepted: list[tuple[Accepted, asyncio.Future[None]]] = []
+        self.ended: list[Ended] = []
+        self.something = asyncio.Event()
+        self.closing = False
+        self.writer: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Let the writer write."""
+        self.writer = asyncio.create_task(self.write(), name="history")
+
+    async def stop(self, patience: float = 5.0) -> None:
+        """Write what is waiting, for at most `patience` seconds."""
+        self.closing = True
+        self.something.set()
+        if self.writer is None:
+            return
+        done, _ = await asyncio.wait([self.writer], timeout=patience)
+        if not done:
+            log.error("history lost", calls=[end.id for end in self.ended])
+            self.writer.cancel()
+            await asyncio.wait([self.writer])
+
+    async def accept(self, row: Accepted) -> None:
+        """Returns once the row is on disk; StorageError when it is not and will not be."""
+        if self.closing:
+            raise StorageError("closing")
+        written = asyncio.get_running_loop().create_future()
+        self.accepted.append((row, written))
+        self.something.set()
+        await written
+
+    def end(self, row: Ended) -> None:
+        """Have the end of an accepted call written; kept and tried again for as long as the disk refuses."""
+        self.ended.append(row)
+        self.something.set()
+
+    async def write(self) -> None:
+        """Group after group, until closed and nothing waits."""
+        while not (self.closing and not self.accepted and not self.ended):
+            await self.something.wait()
+            self.something.clear()
+            while self.accepted or self.ended:
+                if not await self.write_group() and not self.accepted:
+                    await self.pause()
+
+    async def pause(self) -> None:
+        """Until it is time to try again, or a request wants to know now."""
+        self.something.clear()
+        deadline = asyncio.get_running_loop().time() + RETRY
+        while not self.accepted and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self.something.wait()
+            except TimeoutError:
+                return
+            self.something.clear()
+
+    async def write_group(self) -> bool:
+        """One transaction with what has gathered; whether it is on disk. Refused requests are told, ends kept."""
+        accepted, self.accepted = self.accepted[:GROUP], self.accepted[GROUP:]
+        ended, self.ended = self.ended[:GROUP], self.ended[GROUP:]
+        try:
+            async with self.database.writing() as connection:
+                if accepted:
+                    await connection.execute(INSERT, [msgspec.structs.asdict(row) for row, _ in accepted])
+                if ended:
+                    await connection.execute(UPDATE, [as_parameters(row) for row in ended])
+        except StorageError as error:
+            log.warning("history not written", reason=str(error), accepted=len(accepted), ended=len(ended))
+            self.ended[:0] = ended
+            for _, written in accepted:
+                if not written.done():
+                    written.set_exception(StorageError(str(error)))
+            return False
+        for _, written in accepted:
+            if not written.done():
+                written.set_result(None)
+        return True
+
+    async def page(
+        self, document_id: str, account_id: str, first: str, last: str, descending: bool, limit: int | None
+    ) -> list[HistoryRow]:
+        """Calls whose ids lie between `first` and `last`, both included, newest first when `descending`."""
+        order = history.c.id.desc() if descending else history.c.id.asc()
+        statement = (
+            sa.select(history)
+            .where(history.c.document_id == document_id, history.c.account_id == account_id)
+            .where(history.c.id.between(first, last))
+            .order_by(order)
+            .limit(limit)
+        )
+        return await self.rows(statement)
+
+    async def call(self, call_id: str) -> HistoryRow | None:
+        """The call with this id."""
+        found = await self.rows(sa.select(history).where(history.c.call_id == call_id))
+        return found[0] if found else None
+
+    async def running(self) -> list[HistoryRow]:
+        """Calls that have not ended; right after a start, those a killed process left behind."""
+        return await self.rows(sa.select(history).where(history.c.ended_at.is_(None)).order_by(history.c.id))
+
+    async def replayable(self, first: str) -> list[HistoryRow]:
+        """Calls from id `first` on that came with an idempotency key."""
+        statement = sa.select(history).where(history.c.idempotency_key.is_not(None), history.c.id >= first)
+        return await self.rows(statement)
+
+    async def rows(self, statement: sa.Select[Any]) -> list[HistoryRow]:
+        async with self.database.reading() as connection:
+            found: Sequence[sa.RowMapping] = (await connection.execute(statement)).mappings().all()
+        return [HistoryRow(**row) for row in found]
+
+
+def as_parameters(row: Ended) -> dict[str, Any]:
+    """The values of UPDATE, in which the id may not have the column's name."""
+    values = msgspec.structs.asdict(row)
+    values["row"] = values.pop("id")
+    return values

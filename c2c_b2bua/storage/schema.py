@@ -1,0 +1,78 @@
+"""The tables. A change here comes with a migration in `migrations/versions/`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("realm", sa.Text, nullable=False, unique=True),
+    sa.Column("parent", sa.String(32), nullable=False),
+    sa.Column("api_key_hash", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+"""Accounts added by command; those of the configuration are not here."""
+
+settings = sa.Table(
+    "settings",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+"""What was made once and is to stay, such as the secret that signs tokens."""
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("account_id", sa.String(32), nullable=False, index=True),
+    sa.Column("revision", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("modified_at", sa.Float, nullable=False),
+    sa.Column("deleted", sa.Boolean, nullable=False),
+)
+"""Click-to-calls; `body` is a JSON object."""
+
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("account_id", sa.String(32), nullable=False),
+    sa.Column("document_id", sa.String(32), nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False, index=True),
+    sa.Column("contact", sa.Text, nullable=False),
+    sa.Column("accepted_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("result", sa.Text),
+    sa.Column("cause", sa.Text),
+    sa.Column("ended_by", sa.Text),
+    sa.Column("record", sa.Text),
+    sa.Column("idempotency_key", sa.Text),
+    sa.Column("request_hash", sa.Text),
+    sa.Column("reply", sa.Text),
+)
+"""One row per call that was tried. Ids begin with the time, so their order is the order of the calls.
+
+`record` is the call's JSON once it has ended; `reply` what its request was answered, kept for idempotency.
+"""
+
+sa.Index("history_of_document", history.c.document_id, history.c.id)
+sa.Index(
+    "history_idempotency",
+    history.c.account_id,
+    history.c.idempotency_key,
+    sqlite_where=history.c.idempotency_key.is_not(None),
+    postgresql_where=history.c.idempotency_key.is_not(None),
+)
+sa.Index(
+    "history_running",
+    history.c.id,
+    sqlite_where=history.c.ended_at.is_(None),
+    postgresql_where=history.c.ended_at.is_(None),
+)
