@@ -119,7 +119,7 @@ class Calls(Section, frozen=True):
     """How calls go, and which are not made."""
 
     bridge: Literal["reinvite"] = "reinvite"
-    offer: Literal["held", "none"] = "held"
+    offer: Literal["held"] = "held"
     codecs: list[str] = msgspec.field(default_factory=lambda: ["PCMU", "PCMA", "telephone-event"])
     ring_timeout: SomeSeconds = 30.0
     max_duration: SomeSeconds = 14400.0

@@ -1,0 +1,53 @@
+"""The exchange: everything the product is made of, started and stopped in order."""
+
+from __future__ import annotations
+
+from c2c_b2bua.config import Config
+from c2c_b2bua.service.accounts import Accounts
+from c2c_b2bua.service.calls import CallEngine, Calls
+from c2c_b2bua.service.documents import Documents
+from c2c_b2bua.service.history import History
+from c2c_b2bua.service.originate import Planner
+from c2c_b2bua.service.routes import Routes
+from c2c_b2bua.storage.database import Database
+from c2c_b2bua.storage.documents import DocumentStore
+from c2c_b2bua.storage.history import HistoryStore
+
+
+class Exchange:
+    """Made of a configuration and an engine, which whoever made it starts and closes.
+
+    Start the exchange before the engine and the HTTP door. To stop: `drain`, close the engine, close the door, `stop`.
+    """
+
+    def __init__(self, settings: Config, engine: CallEngine) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.database = Database(settings.storage.url, settings.storage.busy_timeout)
+        store = DocumentStore(self.database)
+        self.accounts = Accounts(settings, store, engine.now)
+        self.documents = Documents(store, settings.numbers.country, engine.now)
+        self.history = History(HistoryStore(self.database), engine.now)
+        self.calls = Calls(settings, engine, self.history, Planner(settings, Routes(settings)))
+
+    async def start(self) -> None:
+        """Open the database, read what is kept in memory; StorageError when that is impossible."""
+        try:
+            await self.database.start()
+            await self.accounts.start()
+            await self.documents.start()
+            await self.calls.start()
+            await self.history.start()
+        except BaseException:
+            await self.database.stop()
+            raise
+
+    def drain(self) -> None:
+        """From now on connect answers that the service is stopping; everything else goes on."""
+        self.calls.draining = True
+
+    async def stop(self) -> None:
+        """Write what is waiting, close the database."""
+        self.drain()
+        await self.history.stop()
+        await self.database.stop()

@@ -1,0 +1,184 @@
+"""What became of every call: written when accepted and when ended, shown as Kazoo's items with our legs added."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord
+from c2c_b2bua.service.listing import GREGORIAN, Listing, Page, page_of
+from c2c_b2bua.storage.history import Accepted, Ended, HistoryRow, HistoryStore
+
+log = structlog.get_logger()
+encoder = msgspec.json.Encoder()
+LEG_TIMES = ("invited_at", "ringing_at", "answered_at", "ended_at")
+CHUNK = 500
+ABANDONED = "RECOVERY_ON_TIMER_EXPIRE"
+"""Q.850 102: what a call gets whose process was killed."""
+
+
+class Details(msgspec.Struct, kw_only=True):
+    """What the column `record` holds."""
+
+    legs: list[dict[str, Any]]
+    bridged_at: str | None = None
+    ended_at: str | None = None
+    sip_code: int | None = None
+    reason: str | None = None
+
+
+details_decoder = msgspec.json.Decoder(Details)
+
+
+class History:
+    """The calls of the past and those going on; `now` gives seconds since 1970."""
+
+    def __init__(self, store: HistoryStore, now: Callable[[], float]) -> None:
+        self.store = store
+        self.now = now
+
+    async def start(self) -> None:
+        """Begin to write; close what a killed process left open."""
+        await self.store.start()
+        abandoned = await self.store.running()
+        for row in abandoned:
+            self.close(row, ABANDONED, "error", "the service was stopped while this call went on")
+        if abandoned:
+            log.warning("calls of a killed process closed", calls=len(abandoned))
+
+    async def stop(self) -> None:
+        """Write what is waiting."""
+        await self.store.stop()
+
+    async def accept(self, row: Accepted) -> None:
+        """Returns once it is on disk; StorageError."""
+        await self.store.accept(row)
+
+    def give_up(self, row: Accepted) -> None:
+        """Close a call that was accepted and then not made."""
+        self.close(row, "ORIGINATOR_CANCEL", "api", "the request was given up before anybody was rung")
+
+    def close(self, row: Accepted, cause: str, ended_by: EndedBy, text: str) -> None:
+        """Have the end of a call written of which no leg is known."""
+        now = self.now()
+        record = CallRecord(call_id=row.call_id, accepted_at=row.accepted_at, ended_at=now, ended_by=ended_by)
+        record.cause, record.reason = cause, text
+        self.end(row.id, record)
+
+    def end(self, history_id: str, record: CallRecord) -> None:
+        """Have the end of a call written."""
+        ended_at = record.ended_at if record.ended_at is not None else self.now()
+        details = Details(
+            legs=[shown_leg(leg) for leg in record.legs],
+            bridged_at=timestamp(record.bridged_at),
+            ended_at=timestamp(ended_at),
+            sip_code=record.sip_code,
+            reason=record.reason,
+        )
+        self.store.end(
+            Ended(
+                id=history_id,
+                ended_at=ended_at,
+                result="error" if record.bridged_at is None else "success",
+                cause=record.cause,
+                ended_by=record.ended_by,
+                record=encoder.encode(details).decode(),
+            )
+        )
+
+    async def page(self, account_id: str, document_id: str, listing: Listing) -> Page:
+        """One page of a click-to-call's calls; empty when there is no such click-to-call. InvalidError."""
+        start, end = listing.range(self.now())
+        found = []
+        async for item in self.items(account_id, document_id, listing, start, end):
+            found.append((item["id"], item))
+            if listing.page_size is not None and len(found) > listing.page_size:
+                break
+        return page_of(found, listing)
+
+    async def items(
+        self, account_id: str, document_id: str, listing: Listing, start: float, end: float
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The calls that the filters let through, in order."""
+        first, last = history_id_at(start), history_id_at(end) + "g"
+        if listing.start_key and listing.descending:
+            last = min(last, listing.start_key)
+        elif listing.start_key:
+            first = max(first, listing.start_key)
+        limit = CHUNK if listing.conditions or listing.page_size is None else listing.page_size + 1
+        while True:
+            rows = await self.store.page(document_id, account_id, first, last, listing.descending, limit)
+            for row in rows:
+                item = shown(row)
+                if listing.admits(item):
+                    yield item
+            if len(rows) < limit:
+                return
+            if listing.descending:
+                last = just_before(rows[-1].id)
+            else:
+                first = rows[-1].id + "0"
+
+    async def call(self, account_id: str, document_id: str, call_id: str) -> dict[str, Any] | None:
+        """One call of a click-to-call, None when it has no such."""
+        row = await self.store.call(call_id)
+        return shown(row) if row and (row.account_id, row.document_id) == (account_id, document_id) else None
+
+
+def new_history_id(now: float) -> str:
+    """32 hex digits that sort by time."""
+    return history_id_at(now) + secrets.token_hex(10)
+
+
+def history_id_at(at: float) -> str:
+    """Where the ids of this millisecond begin."""
+    return f"{max(0, min(int(at * 1000), 0xFFFF_FFFF_FFFF)):012x}"
+
+
+def just_before(history_id: str) -> str:
+    """The id before this one."""
+    return f"{int(history_id, 16) - 1:032x}"
+
+
+def timestamp(at: float | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shown_leg(leg: LegRecord) -> dict[str, Any]:
+    """The leg with its times as text."""
+    members = msgspec.structs.asdict(leg)
+    for name in LEG_TIMES:
+        members[name] = timestamp(members[name])
+    return members
+
+
+def shown(row: HistoryRow) -> dict[str, Any]:
+    """The item of one call; a call that goes on has neither result nor end."""
+    item: dict[str, Any] = {
+        "id": row.id,
+        "timestamp": int(row.accepted_at) + GREGORIAN,
+        "contact": row.contact,
+        "call_id": row.call_id,
+    }
+    if row.result is None or row.record is None:
+        return item
+    details = details_decoder.decode(row.record)
+    item["result"] = row.result
+    if row.result == "error" or row.cause not in (None, "NORMAL_CLEARING"):
+        item["cause"] = row.cause
+    if row.result == "error":
+        item["sip_code"] = details.sip_code
+        item["reason"] = details.reason
+    item["ended_by"] = row.ended_by
+    item["bridged_at"] = details.bridged_at
+    item["ended_at"] = details.ended_at
+    item["legs"] = details.legs
+    return item

@@ -1,0 +1,187 @@
+"""From a request to an order: who is rung first, who sees which caller, and by which way each is reached."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from c2c_b2bua.call.order import CallOrder, Party
+from c2c_b2bua.config import Config
+from c2c_b2bua.numbers import NumberError, dialled, normalized
+from c2c_b2bua.service.accounts import Account
+from c2c_b2bua.service.documents import ClickToCall
+from c2c_b2bua.service.errors import ForbiddenError, InvalidError
+from c2c_b2bua.service.routes import NoRouteError, Route, Routes, Trunk, as_user
+from c2c_b2bua.service.sip_headers import AUTO_ANSWER
+
+encoder = msgspec.json.Encoder(order="deterministic")
+MISSING_CONTACT = "The contact extension for this click to call has not been set"
+
+
+class Side(msgspec.Struct, frozen=True):
+    """The contact or the extension: where it is reached, and the number and name the other side sees."""
+
+    route: str
+    number: str
+    name: str
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """A connect that makes sense; routes and trunks are found later."""
+
+    request: Connect
+    contact: Side
+    extension: Side
+    timeout: float
+    """Seconds the first leg may ring."""
+    routes: tuple[Route, ...] = ()
+    """Of the first leg, of the second."""
+    trunks: tuple[Trunk | None, ...] = ()
+
+    @property
+    def first(self) -> Side:
+        return self.contact if self.request.document.contact_first else self.extension
+
+    @property
+    def second(self) -> Side:
+        return self.extension if self.request.document.contact_first else self.contact
+
+
+class Connect(msgspec.Struct, kw_only=True, frozen=True):
+    """What was asked for; `contact` and `variables` as they came."""
+
+    account: Account
+    document: ClickToCall
+    contact: Any
+    blocking: bool = False
+    auto_answer: bool = True
+    variables: dict[str, Any] = {}
+    trusted: bool = True
+    """False: whoever asks showed no token."""
+    idempotency_key: str | None = None
+    render: Callable[[Plan, str], bytes]
+    """The answer's JSON in the dialect of the request, given the plan and the call's id."""
+
+    def fingerprint(self) -> str:
+        """The same for the same request."""
+        parts = [self.document.id, self.contact, self.blocking, self.auto_answer, self.variables]
+        return hashlib.sha256(encoder.encode(parts)).hexdigest()
+
+
+class Planner:
+    """Knows the configuration."""
+
+    def __init__(self, settings: Config, routes: Routes) -> None:
+        self.settings = settings
+        self.routes = routes
+        self.country = settings.numbers.country
+        self.codecs = tuple(settings.calls.codecs)
+
+    def plan(self, request: Connect) -> Plan:
+        """Whom the request joins, or InvalidError, ForbiddenError."""
+        document, body = request.document, request.document.body
+        if document.contact_first and not request.trusted and not self.settings.calls.open_dial_first_contact:
+            raise ForbiddenError("a connect without a token may not ring the contact first")
+        contact = self.contact(request.contact)
+        extension = body["extension"]
+        calls = self.settings.calls
+        return Plan(
+            request=request,
+            contact=Side(contact, body.get("caller_id_number") or contact, body["name"]),
+            extension=Side(
+                document.extension,
+                normalized(body.get("outbound_callee_id_number") or document.extension, self.country),
+                body.get("outbound_callee_id_name") or extension,
+            ),
+            timeout=min(document.timeout or calls.ring_timeout, calls.max_duration),
+        )
+
+    def contact(self, value: Any) -> str:
+        """The contact as it is dialled, or InvalidError."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if value is None or value == "":
+            raise InvalidError.of("contact", "required", MISSING_CONTACT)
+        if not isinstance(value, str):
+            message = "Value did not match type(s): string"
+            raise InvalidError.of("contact", "type", message, target="string", value=value)
+        try:
+            return dialled(value, self.country)
+        except NumberError as error:
+            raise InvalidError.of("contact", "pattern", f"Value is no contact: {error}", value=value) from None
+
+    def find_routes(self, plan: Plan) -> None:
+        """Where both legs go; InvalidError naming the one that goes nowhere."""
+        found = {}
+        for field, side in (("extension", plan.extension), ("contact", plan.contact)):
+            outside = field == "contact" and not plan.request.trusted
+            try:
+                found[field] = self.routes.find(plan.request.account, side.route, outside)
+            except NoRouteError as error:
+                values = {"cause": error.cause, "value": side.route}
+                raise InvalidError.of(field, "no_route", str(error), **values) from None
+        order = ("contact", "extension") if plan.request.document.contact_first else ("extension", "contact")
+        plan.routes = tuple(found[field] for field in order)
+
+    def take_trunks(self, plan: Plan, now: float) -> tuple[Trunk, ...]:
+        """A place on a trunk for each leg that needs one; TooManyError, and then none is held."""
+        taken: list[Trunk | None] = []
+        for route, caller in zip(plan.routes, (plan.second, plan.first), strict=True):
+            try:
+                taken.append(self.routes.take_trunk(caller.number, now) if route.kind == "trunk" else None)
+            except BaseException:
+                for trunk in taken:
+                    if trunk:
+                        trunk.calls -= 1
+                raise
+        plan.trunks = tuple(taken)
+        return tuple(trunk for trunk in taken if trunk)
+
+    def order(self, plan: Plan, call_id: str) -> CallOrder:
+        """What the engine is told."""
+        calls = self.settings.calls
+        headers = plan.request.document.headers
+        first_headers = headers
+        is_phone = not plan.request.document.contact_first and plan.routes[0].kind != "trunk"
+        if plan.request.auto_answer and is_phone and not any(name.lower() in AUTO_ANSWER for name, _ in headers):
+            first_headers = (*headers, ("Call-Info", f"<sip:{plan.request.account.realm}>;answer-after=0"))
+        return CallOrder(
+            call_id=call_id,
+            a=self.party(plan, 0, plan.first, plan.second, plan.timeout, first_headers),
+            b=self.party(plan, 1, plan.second, plan.first, calls.ring_timeout, headers),
+            bridge=calls.bridge,
+            codecs=self.codecs,
+            max_duration=calls.max_duration,
+        )
+
+    def party(
+        self, plan: Plan, leg: int, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
+    ) -> Party:
+        """One leg: rings `side`, shows `caller`."""
+        route, trunk = plan.routes[leg], plan.trunks[leg]
+        if trunk is None:
+            return Party(
+                target=side.route,
+                uri=route.uri,
+                from_uri=f"sip:{as_user(caller.number)}@{plan.request.account.realm}",
+                from_name=caller.name,
+                ring_timeout=timeout,
+                offer=self.settings.calls.offer,
+                headers=headers,
+            )
+        return Party(
+            target=side.route,
+            uri=f"{trunk.scheme}:{as_user(route.number)}@{trunk.host_port}",
+            next_hop=trunk.settings.proxy,
+            trunk=trunk.name,
+            from_uri=f"sip:{as_user(trunk.caller(caller.number))}@{trunk.host}",
+            from_name=caller.name,
+            username=trunk.settings.username,
+            password=str(trunk.settings.password),
+            ring_timeout=timeout,
+            offer=self.settings.calls.offer,
+            headers=headers,
+        )

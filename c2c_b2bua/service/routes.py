@@ -1,0 +1,153 @@
+"""Where a number goes: a SIP URI as it stands, an extension of the account, a trunk, or nobody."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+
+from c2c_b2bua import config
+from c2c_b2bua.numbers import Destinations, NumberError, SipUri, is_uri, normalized
+from c2c_b2bua.service.accounts import Account
+from c2c_b2bua.service.errors import TooManyError
+from c2c_b2bua.throttle import TokenBucket
+
+SIP_USER = re.compile(r"sips?:([^@;?]+)@", re.IGNORECASE)
+PROXY_PARTS = re.compile(r"sips?:(?:[^@]*@)?(?P<host>\[[^\]]*\]|[^:;]+)(?P<port>:\d+)?")
+
+
+class NoRouteError(Exception):
+    """This number goes nowhere, or may not; `cause` is the Q.850 word for it."""
+
+    def __init__(self, text: str, cause: str = "NO_ROUTE_DESTINATION") -> None:
+        self.cause = cause
+        super().__init__(text)
+
+
+class Trunk:
+    """A carrier, and how busy we keep it."""
+
+    def __init__(self, settings: config.Trunk) -> None:
+        parts = PROXY_PARTS.match(settings.proxy)
+        assert parts
+        self.settings = settings
+        self.name = settings.name
+        self.host = parts["host"]
+        self.host_port = parts["host"] + (parts["port"] or "")
+        self.scheme = settings.proxy.partition(":")[0]
+        self.calls = 0
+        rate = settings.calls_per_second
+        self.pace = TokenBucket(max(1.0, rate), rate) if rate else None
+
+    def wait(self, now: float) -> float:
+        """0.0 and a place is taken, or the seconds after which asking again makes sense."""
+        if self.settings.max_calls and self.calls >= self.settings.max_calls:
+            return 1.0
+        if self.pace and (wait := self.pace.take(now)):
+            return wait
+        self.calls += 1
+        return 0.0
+
+    def caller(self, number: str) -> str:
+        """The user part of From: what the carrier wants to see."""
+        if self.settings.from_user:
+            return self.settings.from_user
+        hotlines = self.settings.hotlines
+        if not hotlines or number in hotlines or number.removeprefix("+") in hotlines:
+            return number
+        return hotlines[0]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Where one leg goes; `uri` is complete unless the leg goes to a trunk, which is chosen when a place is taken."""
+
+    kind: Literal["uri", "extension", "trunk"]
+    uri: str = ""
+    number: str = ""
+
+
+class Routes:
+    """Who is reachable, by the configuration."""
+
+    def __init__(self, settings: config.Config) -> None:
+        self.trunks = [Trunk(trunk) for trunk in settings.trunk]
+        self.country = settings.numbers.country
+        countries = tuple(settings.calls.countries) or (self.country,)
+        self.destinations = Destinations(self.country, countries, settings.calls.allow_premium)
+        self.allowed_hosts = {host.lower() for host in settings.calls.allowed_hosts}
+        self.phones = {account.id: phones(account, self.country) for account in settings.account}
+        self.trunk_hosts = {trunk.host.lower() for trunk in self.trunks}
+
+    def find(self, account: Account, number: str, from_outside: bool) -> Route:
+        """Where `number`, as it is dialled, goes for this account, or NoRouteError.
+
+        `from_outside`: a stranger named it; then a SIP URI must be at the account's realm or at an allowed host.
+        """
+        if is_uri(number):
+            return self.find_uri(account, number, from_outside)
+        if uri := self.extension_uri(account, number):
+            return Route("extension", uri)
+        if not self.trunks:
+            raise NoRouteError(f"{number} is no extension of this account, and there is no trunk")
+        if refusal := self.destinations.refusal(number):
+            raise NoRouteError(refusal, "OUTGOING_CALL_BARRED")
+        return Route("trunk", number=number)
+
+    def find_uri(self, account: Account, text: str, from_outside: bool) -> Route:
+        """A URI at the account's realm is one of its extensions, any other goes as it stands."""
+        try:
+            uri = SipUri.parse(text, () if from_outside else ("udp", "tcp"))
+        except NumberError as error:
+            raise NoRouteError(str(error), "INVALID_NUMBER_FORMAT") from None
+        at_home = uri.host == account.realm
+        if at_home and uri.port is None and (found := self.extension_uri(account, uri.user)):
+            return Route("extension", found)
+        host_port = uri.host if uri.port is None else f"{uri.host}:{uri.port}"
+        if from_outside and not at_home and not {uri.host, host_port} & self.allowed_hosts:
+            raise NoRouteError(f"SIP URIs at {uri.host} are not allowed here", "OUTGOING_CALL_BARRED")
+        number = normalized(uri.user.replace("%2B", "+"), self.country)
+        refusal = None
+        if uri.host in self.trunk_hosts:
+            refusal = self.destinations.refusal(number)
+        elif self.destinations.is_emergency(number):
+            refusal = "emergency numbers cannot be called from here"
+        if refusal:
+            raise NoRouteError(refusal, "OUTGOING_CALL_BARRED")
+        return Route("uri", text)
+
+    def extension_uri(self, account: Account, number: str) -> str | None:
+        """The SIP URI of an extension, None when the account has no such; NoRouteError when it has but it is away."""
+        uri = self.phones.get(account.id, {}).get(number)
+        if uri == "":
+            raise NoRouteError(f"extension {number} is not registered", "USER_NOT_REGISTERED")
+        return uri
+
+    def take_trunk(self, caller: str, now: float) -> Trunk:
+        """A place on a trunk: first on one that may present `caller`, else in order. TooManyError when all are full."""
+        shortest = math.inf
+        plain = caller.removeprefix("+")
+        preferred = [t for t in self.trunks if caller in t.settings.hotlines or plain in t.settings.hotlines]
+        for trunk in preferred or self.trunks:
+            wait = trunk.wait(now)
+            if not wait:
+                return trunk
+            shortest = min(shortest, wait)
+        raise TooManyError("every trunk is at its limit of calls", shortest)
+
+
+def phones(account: config.Account, country: str) -> dict[str, str]:
+    """Number, as it stands and as it is dialled, → SIP URI; empty for a phone that has to register."""
+    numbers = {user.extension: "" for user in account.user if user.extension}
+    numbers |= {extension.number: extension.uri for extension in account.extension}
+    return {normalized(number, country): uri for number, uri in numbers.items()} | numbers
+
+
+def as_user(number: str) -> str:
+    """The user part of a SIP URI that shows this number; of a URI, its own user part."""
+    if is_uri(number):
+        found = SIP_USER.match(number)
+        return found[1] if found else "anonymous"
+    return quote(number, safe="+*!~'()&=$,;?/-._") or "anonymous"
