@@ -1,0 +1,1 @@
+"""The HTTP door: one dialect per file, no policy."""

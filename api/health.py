@@ -1,0 +1,65 @@
+"""Whether the service lives, whether it takes calls, and how many it has had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from c2c_b2bua.service.exchange import Exchange
+from c2c_b2bua.storage.database import StorageError
+
+
+class CallMetrics(Collector):
+    """What the exchange has counted."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    def collect(self) -> Iterator[Metric]:
+        calls = self.exchange.calls
+        yield GaugeMetricFamily("c2c_calls_live", "Calls that go on", value=len(calls.live))
+        yield CounterMetricFamily("c2c_connects_accepted", "Connects that became a call", value=calls.accepted)
+        yield CounterMetricFamily("c2c_calls_bridged", "Calls whose two legs were joined", value=calls.bridged)
+        refused = CounterMetricFamily("c2c_connects_refused", "Connects that did not", labels=["reason"])
+        for reason, count in calls.refused.items():
+            refused.add_metric([reason], count)
+        yield refused
+        ended = CounterMetricFamily("c2c_calls_ended", "Calls that ended", labels=["cause"])
+        for cause, count in calls.ended.items():
+            ended.add_metric([cause], count)
+        yield ended
+        waiting = len(self.exchange.history.store.ended)
+        yield GaugeMetricFamily("c2c_history_waiting", "Ends of calls not on disk yet", value=waiting)
+
+
+class Health:
+    """The three resources for whoever runs the service."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.registry = CollectorRegistry()
+        self.registry.register(CallMetrics(exchange))
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        """200 while the process answers at all."""
+        return web.json_response({"status": "ok"})
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """200 while a connect would be taken, else 503 and why."""
+        if self.exchange.calls.draining:
+            return web.json_response({"status": "draining"}, status=503)
+        try:
+            async with self.exchange.database.reading() as connection:
+                await connection.execute(sa.text("SELECT 1"))
+        except StorageError as cause:
+            return web.json_response({"status": "storage", "message": str(cause)}, status=503)
+        return web.json_response({"status": "ready"})
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        """Prometheus text."""
+        return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,85 @@
+"""What Kazoo answers to a connect that does not wait: the originate request it would send to its switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from c2c_b2bua.service.originate import Plan
+
+encoder = msgspec.json.Encoder()
+EXPORTED = ["Account-ID", "Authorizing-ID", "Authorizing-Type", "Loopback-Request-URI", "From-URI", "Request-URI"]
+RESERVED = frozenset(
+    {
+        "account-id",
+        "account-name",
+        "account-realm",
+        "auth-token",
+        "authorizing-id",
+        "authorizing-type",
+        "owner-id",
+        "realm",
+        "reseller-id",
+        "username",
+    }
+)
+"""Query parameters that do not become variables of the call; a token has no place in an answer either."""
+
+
+def rendered(plan: Plan, call_id: str) -> bytes:
+    """The `data` of the answer, as JSON."""
+    request = plan.request
+    document, account = request.document, request.account
+    body = document.body
+    first, second = plan.first, plan.second
+    data: dict[str, Any] = {
+        "application_name": "transfer",
+        "application_data": {"route": second.route},
+        "call_id": call_id,
+        "outbound_call_id": call_id,
+        "origination_call_id": call_id,
+        "endpoints": [
+            {"invite_format": "loopback", "route": first.route, "to_did": first.number, "to_realm": account.realm}
+        ],
+        "timeout": int(plan.timeout) if plan.timeout.is_integer() else plan.timeout,
+        "ignore_early_media": body.get("media", {}).get("ignore_early_media", True),
+        "outbound_callee_id_name": first.name,
+        "outbound_callee_id_number": first.number,
+        "outbound_caller_id_name": second.name,
+        "outbound_caller_id_number": second.number,
+        "dial_endpoint_method": "single",
+        "continue_on_fail": True,
+        "custom_channel_vars": {
+            "account_id": account.id,
+            "authorizing_id": document.id,
+            "authorizing_type": "clicktocall",
+            "auto_answer_loopback": request.auto_answer,
+            "from_uri": f"{plan.extension.number}@{account.realm}",
+            "request_uri": f"{plan.contact.number}@{account.realm}",
+            "loopback_request_uri": f"{plan.contact.number}@{account.realm}",
+            "inherit_codec": False,
+            "retain_cid": True,
+        },
+        "custom_application_vars": request.variables,
+        "export_custom_channel_vars": EXPORTED,
+        "simplify_loopback": False,
+        "loopback_bowout": False,
+        "start_control_process": False,
+    }
+    for name in ("bypass_media", "presence_id", "ringback", "custom_sip_headers"):
+        if name in body:
+            data[name] = body[name]
+    if hold_media := body.get("music_on_hold", {}).get("media_id"):
+        data["hold_media"] = hold_media
+    return encoder.encode(data)
+
+
+def variables(data: Any, query: dict[str, str]) -> dict[str, Any]:
+    """The call's variables: those of the body, and every query parameter that is not reserved."""
+    given = data.get("custom_application_vars") if isinstance(data, dict) else None
+    found = dict(given) if isinstance(given, dict) else {}
+    for name, value in query.items():
+        if name.lower().replace("_", "-") not in RESERVED:
+            found[name] = value
+    return found

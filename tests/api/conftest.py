@@ -1,0 +1,130 @@
+"""A real server on SQLite in a temporary folder, over a scripted engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+
+from api.app import make_app
+from c2c_b2bua.config import Config, parse
+from c2c_b2bua.service.exchange import Exchange
+from tests.api.scripted_engine import ScriptedEngine
+
+A = "a" * 32
+CHILD = "b" * 32
+STRANGER = "c" * 32
+KEY = "1" * 64
+STRANGER_KEY = "2" * 64
+
+SETTINGS = f"""
+[storage]
+url = "sqlite:///DATABASE"
+busy_timeout = 0.05
+[calls]
+countries = ["US", "GB"]
+allowed_hosts = ["partner.example"]
+[[account]]
+id = "{A}"
+name = "acme"
+realm = "acme.example.com"
+api_key = "{KEY}"
+  [[account.user]]
+  username = "mrossi"
+  password = "secret"
+  extension = "1009"
+  [[account.extension]]
+  number = "1001"
+  uri = "sip:1001@192.0.2.10:5060"
+  [[account.extension]]
+  number = "2600"
+  uri = "sip:2600@192.0.2.11:5060"
+[[account]]
+id = "{CHILD}"
+name = "child"
+realm = "child.example.com"
+parent = "{A}"
+[[account]]
+id = "{STRANGER}"
+name = "stranger"
+realm = "stranger.example.com"
+api_key = "{STRANGER_KEY}"
+[[trunk]]
+name = "carrier"
+proxy = "sip:sip.carrier.example:5080;transport=tcp"
+username = "u"
+password = "p"
+"""
+
+
+def settings_at(folder: Path, text: str = SETTINGS) -> Config:
+    """The configuration with its database in `folder`."""
+    return parse(text.replace("DATABASE", str(folder / "c2c.db")), "test.toml", lambda reference: reference)
+
+
+class Api:
+    """A client with a token."""
+
+    def __init__(self, client: TestClient, exchange: Exchange, engine: ScriptedEngine) -> None:  # type: ignore[type-arg]
+        self.client = client
+        self.exchange = exchange
+        self.engine = engine
+        self.token = ""
+
+    async def call(self, verb: str, path: str, data: Any = None, **options: Any) -> tuple[ClientResponse, Any]:
+        """The response and its JSON; `data` goes into an envelope; `token=None` sends none."""
+        headers = dict(options.pop("headers", {}))
+        token = options.pop("token", self.token)
+        if token:
+            headers["X-Auth-Token"] = token
+        if data is not None:
+            options["json"] = {"data": data}
+        response = await self.client.request(verb, path, headers=headers, **options)
+        body = await response.read()
+        return response, (await response.json() if body and response.content_type == "application/json" else None)
+
+    async def create(self, **fields: Any) -> str:
+        """A new click-to-call, by its id."""
+        data = {"name": "Sales", "extension": "1001", **fields}
+        response, body = await self.call("PUT", f"/v2/accounts/{A}/clicktocall", data)
+        assert response.status == 201, body
+        return str(body["data"]["id"])
+
+    async def connect(
+        self, document_id: str, contact: Any = "4155550100", **options: Any
+    ) -> tuple[ClientResponse, Any]:
+        """POST connect."""
+        return await self.call(
+            "POST", f"/v2/accounts/{A}/clicktocall/{document_id}/connect", {"contact": contact}, **options
+        )
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def settings_text() -> str:
+    return SETTINGS
+
+
+@pytest.fixture
+async def exchange(tmp_path: Path, engine: ScriptedEngine, settings_text: str) -> AsyncIterator[Exchange]:
+    made = Exchange(settings_at(tmp_path, settings_text), engine)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def api(exchange: Exchange, engine: ScriptedEngine) -> AsyncIterator[Api]:
+    async with TestClient(TestServer(make_app(exchange))) as client:
+        made = Api(client, exchange, engine)
+        _, body = await made.call("PUT", "/v2/api_auth", {"api_key": KEY})
+        made.token = body["auth_token"]
+        yield made

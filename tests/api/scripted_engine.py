@@ -1,0 +1,80 @@
+"""An engine without SIP: it keeps the orders it gets, and a test says what becomes of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
+from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
+
+
+class ScriptedEngine:
+    """`then` is done to every new call at once; `clock` None is the real one."""
+
+    def __init__(self) -> None:
+        self.orders: list[CallOrder] = []
+        self.records: dict[str, CallRecord] = {}
+        self.listeners: list[Callable[[CallNews], None]] = []
+        self.clock: float | None = None
+        self.then: Callable[[ScriptedEngine, str], None] = lambda engine, call_id: None
+
+    def subscribe(self, listener: Callable[[CallNews], None]) -> None:
+        self.listeners.append(listener)
+
+    def now(self) -> float:
+        return time.time() if self.clock is None else self.clock
+
+    def connect(self, order: CallOrder) -> None:
+        self.orders.append(order)
+        record = CallRecord(call_id=order.call_id, accepted_at=self.now(), legs=[])
+        self.records[order.call_id] = record
+        self.dial("a", order.call_id)
+        self.then(self, order.call_id)
+
+    def dial(self, leg: LegName, call_id: str) -> None:
+        order = next(order for order in self.orders if order.call_id == call_id)
+        party = order.a if leg == "a" else order.b
+        legs = self.records[call_id].legs
+        legs.append(LegRecord(leg=leg, call_id=f"{leg}-{call_id}", target=party.target, trunk=party.trunk or None))
+        legs[-1].invited_at = self.now()
+
+    def tell(self, kind: Callable[..., CallNews], call_id: str, **rest: str) -> None:
+        news = kind(call_id=call_id, at=self.now(), record=self.records[call_id], **rest)
+        for listener in self.listeners:
+            listener(news)
+
+    def ring(self, call_id: str, leg: LegName = "a") -> None:
+        self.records[call_id].legs[-1].ringing_at = self.now()
+        self.tell(LegRinging, call_id, leg=leg)
+
+    def answer(self, call_id: str, leg: LegName = "a") -> None:
+        self.records[call_id].legs[-1].answered_at = self.now()
+        self.records[call_id].legs[-1].sip_code = 200
+        self.tell(LegAnswered, call_id, leg=leg)
+
+    def bridge(self, call_id: str) -> None:
+        """A answers, B is dialled and answers, both are joined."""
+        self.ring(call_id)
+        self.answer(call_id)
+        self.dial("b", call_id)
+        self.ring(call_id, "b")
+        self.answer(call_id, "b")
+        self.records[call_id].bridged_at = self.now()
+        self.tell(CallBridged, call_id)
+
+    def end(self, call_id: str, cause: str, ended_by: EndedBy, code: int | None = None, reason: str = "") -> None:
+        record = self.records[call_id]
+        record.ended_at, record.cause, record.ended_by = self.now(), cause, ended_by
+        record.sip_code, record.reason = code, reason or None
+        leg = record.legs[-1]
+        leg.ended_at, leg.cause, leg.sip_code, leg.reason = self.now(), cause, code or leg.sip_code, reason or None
+        self.tell(CallEnded, call_id)
+
+    def hang_up(self, call_id: str) -> bool:
+        record = self.records.get(call_id)
+        if record is None or record.ended_at is not None:
+            return False
+        self.end(call_id, "NORMAL_CLEARING", "api")
+        return True
