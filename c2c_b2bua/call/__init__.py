@@ -1,1 +1,1 @@
-"""Two legs and a bridge: what a call is, how it goes, what is kept of it."""
+"""Two legs and a bridge: how a call goes, and what is kept of it."""

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from c2c_b2bua.call.record import CallRecord, LegName
+from c2c_b2bua.transaction.actions import Action
 
 
-class CallNews(msgspec.Struct, frozen=True):
-    """Something happened to a call at time `at`; `record` is the call's own, as it stands."""
+class CallNews(Action, frozen=True, gc=False):
+    """Something happened to a call at time `at`; `record` is how the call stands then."""
 
     call_id: str
     at: float
     record: CallRecord
 
 
-class LegRinging(CallNews, frozen=True):
+class LegRinging(CallNews, frozen=True, gc=False):
     """The first 18x of a leg."""
 
     leg: LegName
 
 
-class LegAnswered(CallNews, frozen=True):
+class LegAnswered(CallNews, frozen=True, gc=False):
     """The 2xx of a leg's INVITE."""
 
     leg: LegName
 
 
-class CallBridged(CallNews, frozen=True):
+class CallBridged(CallNews, frozen=True, gc=False):
     """Both legs have each other's media address."""
 
 
-class CallEnded(CallNews, frozen=True):
+class CallEnded(CallNews, frozen=True, gc=False):
     """Both legs are down; the record is complete and will not change."""

@@ -6,30 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from c2c_b2bua.dialog.party import Party
 
-class Party(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of the call as ordered: where its INVITE goes, and what it says of the caller."""
-
-    target: str
-    """Whom the user named: a number or a URI. Kept in history, never sent."""
-    uri: str
-    """Request-URI and To of the INVITE, `sip:+14155550100@carrier.example`."""
-    next_hop: str = ""
-    """SIP URI of an outbound proxy; empty: the INVITE goes to `uri` itself."""
-    trunk: str = ""
-    """Name of the trunk, for history and limits; empty: no trunk."""
-    from_uri: str
-    """Who is calling, `sip:1001@acme.example.com`."""
-    from_name: str = ""
-    """Display name of the caller, unquoted; empty: none."""
-    username: str = ""
-    """Digest user for 401 and 407; empty: a challenge ends the leg."""
-    password: str = ""
-    ring_timeout: float = 30.0
-    """Seconds from the INVITE to its final response."""
-    offer: Literal["held", "none"] = "held"
-    headers: tuple[tuple[str, str], ...] = ()
-    """Further headers of the INVITE, already checked: names are tokens, values have no control characters."""
+__all__ = ["CallOrder", "Party"]
 
 
 class CallOrder(msgspec.Struct, frozen=True, kw_only=True):

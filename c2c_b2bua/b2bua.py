@@ -1,0 +1,117 @@
+"""The core: all calls of one engine. Finds whose event it is, and hands it there; the transaction layer settles the rest."""
+
+from __future__ import annotations
+
+from c2c_b2bua.call.call import Call
+from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegRinging
+from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.call.record import EndedBy
+from c2c_b2bua.dialog import events
+from c2c_b2bua.dialog.actions import ForgetLeg
+from c2c_b2bua.dialog.leg import DOWN, Leg
+from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
+from c2c_b2bua.dialog.stranger import answer_stranger
+from c2c_b2bua.sip.flow import Hop, Interfaces
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reason import HUNG_UP, Why
+from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.transaction.actions import Action, Reply, Work
+from c2c_b2bua.transaction.layer import TransactionLayer
+
+NEWS = (LegRinging, LegAnswered, CallBridged, CallEnded)
+EVENTS = (
+    events.Ringing, events.Answered, events.Refused, events.RangOut, events.Offered, events.OfferWanted,
+    events.Reanswered, events.Rerefused, events.Acknowledged, events.Informed, events.InformAnswered, events.HungUp,
+    events.Down,
+)  # fmt: skip
+
+
+class B2bua(TransactionLayer):
+    """Takes commands (`connect`, `hang_up`) beside what the transaction layer takes; news of calls leave beside bytes."""
+
+    def __init__(self, interfaces: Interfaces, tokens: Tokens) -> None:
+        super().__init__(interfaces, tokens)
+        self.calls: dict[str, Call] = {}
+        self.legs: dict[str, Leg] = {}
+        """SIP Call-ID -> leg, until its INVITE can bring no more 2xx."""
+        self.open_clients: dict[str, int] = {}
+        """SIP Call-ID -> how many client transactions of that leg are not over."""
+        self.carry_out |= {
+            **dict.fromkeys(NEWS, self.put_out),
+            **dict.fromkeys(EVENTS, self.leg_event),
+            ForgetLeg: self.forget_leg,
+        }
+
+    # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def connect(self, order: CallOrder, now: float) -> list[Action]:
+        """Start a call. SipError when A's next hop is no SIP URI."""
+        hop = Hop.of_text(order.a.next_hop or order.a.uri)
+        call = Call(order, self.tokens, self.interfaces.address_for(hop), now)
+        self.calls[order.call_id] = call
+        self.legs[call.a.key] = call.a
+        self.legs[call.b.key] = call.b
+        return self.settle(call.start(now), now)
+
+    def hang_up(self, call_id: str, now: float, why: Why = HUNG_UP, ended_by: EndedBy = "api") -> list[Action]:
+        """End a call; one that is not there, or is ending, is left alone."""
+        call = self.calls.get(call_id)
+        return [] if call is None else self.settle(call.end(ended_by, why, now), now)
+
+    # ── what the transaction layer brings ────────────────────────────────────────────────────────────────────────
+
+    def owner_of(self, request: Request) -> str:
+        leg = self.legs.get(request.call_id)
+        return leg.key if leg is not None and is_of_dialog(leg, request) else ""
+
+    def requested(self, owner: str, key: str, request: Request, now: float) -> Work:
+        leg = self.legs.get(owner)
+        if leg is None:
+            return [Reply(key, answer_stranger(request, self.tokens.tag()))]
+        return receive_request(leg, key, request, now)
+
+    def acknowledged(self, owner: str, request: Request, now: float) -> Work:
+        leg = self.legs.get(owner)
+        return acknowledged(leg, request, now) if leg is not None else []
+
+    def cancelled(self, owner: str, key: str, now: float) -> Work:
+        leg = self.legs.get(owner)
+        return cancelled(leg, key) if leg is not None else []
+
+    def responded(self, owner: str, request: Request, response: Response, is_local: bool, now: float) -> Work:
+        leg = self.legs.get(owner)
+        return leg.receive(request, response, is_local, now) if leg is not None else []
+
+    def leg_event(self, event: events.LegEvent, now: float) -> Work:
+        call = self.calls.get(event.call)
+        return call.receive(event, now) if call is not None else []
+
+    # ── what lives how long ──────────────────────────────────────────────────────────────────────────────────────
+
+    def machine(self, key: str) -> Leg | Call | None:
+        return self.legs.get(key) or self.calls.get(key)
+
+    def opened(self, owner: str) -> None:
+        self.open_clients[owner] = self.open_clients.get(owner, 0) + 1
+
+    def over(self, owner: str) -> None:
+        left = self.open_clients.get(owner, 0) - 1
+        if left > 0:
+            self.open_clients[owner] = left
+            return
+        self.open_clients.pop(owner, None)
+        leg = self.legs.get(owner)
+        if leg is not None and leg.state == DOWN:
+            del self.legs[owner]
+
+    def forget_leg(self, action: ForgetLeg, now: float) -> Work:
+        if action.owner not in self.open_clients:
+            self.legs.pop(action.owner, None)
+        return []
+
+    def forgotten(self, key: str) -> None:
+        call = self.calls.pop(key, None)
+        if call is not None:
+            for leg in (call.a, call.b):
+                if leg.key not in self.open_clients:
+                    self.legs.pop(leg.key, None)

@@ -1,0 +1,179 @@
+"""One call: two legs, what state they are in together, and the record of it.
+
+    RINGING_A ── A answers ──> RINGING_B ── B answers ──> JOINING ── A knows B ──> BRIDGED
+         └───────────────────────┴── anything ends it ──────┴──────────────────────┴──> ENDING ──> ENDED
+
+How the legs come together is in `reinvite.py`, what passes between them afterwards in `bridge.py`.
+"""
+
+from __future__ import annotations
+
+from c2c_b2bua.call import bridge, reinvite
+from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
+from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
+from c2c_b2bua.dialog import events
+from c2c_b2bua.dialog.leg import DOWN, IDLE, Leg
+from c2c_b2bua.sip.reason import Why
+from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.transaction.actions import Forget, StartTimer, Work
+
+RINGING_A, RINGING_B, JOINING, BRIDGED, ENDING, ENDED = (
+    "RINGING_A", "RINGING_B", "JOINING", "BRIDGED", "ENDING", "ENDED",
+)  # fmt: skip
+NO_ANSWER = Why("NO_ANSWER", 408, "the ring timer ended")
+OUT_OF_TIME = Why("ALLOTTED_TIMEOUT", None, "the call reached its longest duration")
+
+
+class Call:
+    """Takes the events of its two legs; `address` is ours, for descriptions that we make up."""
+
+    __slots__ = ("a", "accepted_at", "address", "b", "backing_off", "bridged_at", "ended_at", "ended_by", "id", "order",
+                 "owed", "relay", "retries", "state", "tellings", "tokens", "why")  # fmt: skip
+
+    def __init__(self, order: CallOrder, tokens: Tokens, address: str, now: float) -> None:
+        self.id = order.call_id
+        self.order = order
+        self.tokens = tokens
+        self.address = address
+        self.a = Leg(self.id, "a", order.a, tokens)
+        self.b = Leg(self.id, "b", order.b, tokens)
+        self.state = RINGING_A
+        self.accepted_at = now
+        self.bridged_at: float | None = None
+        self.ended_at: float | None = None
+        self.ended_by: EndedBy | None = None
+        self.why: Why | None = None
+        self.owed: set[str] = set()
+        """Legs that have yet to be told where the other one is."""
+        self.backing_off: set[str] = set()
+        """Legs whose re-INVITE met glare, and which are left alone for a while."""
+        self.tellings = 0
+        self.retries = 0
+        self.relay: tuple[str, str] | None = None
+        """(leg, key) of the re-INVITE or UPDATE that is being passed to the other leg."""
+
+    def leg(self, name: str) -> Leg:
+        return self.a if name == "a" else self.b
+
+    def other(self, name: str) -> Leg:
+        return self.b if name == "a" else self.a
+
+    # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self, now: float) -> Work:
+        """Ring A."""
+        return [*reinvite.ring_a(self, now), StartTimer(self.id, "duration", now + self.order.max_duration)]
+
+    def end(self, ended_by: EndedBy, why: Why, now: float) -> Work:
+        """End both legs, whatever they are doing; the first reason stays."""
+        if self.state in (ENDING, ENDED):
+            return self.ended_if_down(now)
+        self.state = ENDING
+        self.ended_by, self.why = ended_by, why
+        self.relay = None
+        return [*self.a.hang_up(why, now), *self.b.hang_up(why, now), *self.ended_if_down(now)]
+
+    # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def receive(self, event: events.LegEvent, now: float) -> Work:
+        """Something happened to a leg."""
+        match event:
+            case events.Ringing():
+                return [self.news(LegRinging, now, event.leg)]
+            case events.Answered() if self.state == RINGING_A:
+                self.state = RINGING_B
+                return [self.news(LegAnswered, now, event.leg), *reinvite.ring_b(self, now)]
+            case events.Answered() if self.state == RINGING_B:
+                self.state = JOINING
+                return [self.news(LegAnswered, now, event.leg), *reinvite.join(self, now)]
+            case events.Refused():
+                return self.end(who_refused(event), event.why, now)
+            case events.RangOut():
+                return self.end("timer", NO_ANSWER, now)
+            case events.HungUp():
+                return self.hung_up(event, now)
+            case events.Down():
+                return self.ended_if_down(now)
+        if self.state == BRIDGED:
+            return bridge.receive(self, event, now)
+        return reinvite.receive(self, event, now) if self.state in (RINGING_B, JOINING) else []
+
+    def hung_up(self, event: events.HungUp, now: float) -> Work:
+        """A leg is gone. A who gives up while B rings cancelled the call; later it is an ordinary hang-up."""
+        why = event.why
+        if event.is_local:
+            return self.end("error", why, now)
+        if self.state == RINGING_B and why.cause == "NORMAL_CLEARING":
+            why = Why("ORIGINATOR_CANCEL", 487, why.text)
+        return self.end("a" if event.leg == "a" else "b", why, now)
+
+    def timer(self, name: str, now: float) -> Work:
+        if self.state in (ENDING, ENDED):
+            return []
+        if name == "duration":
+            return self.end("timer", OUT_OF_TIME, now)
+        self.backing_off.discard(name.removeprefix("glare "))
+        return reinvite.tell(self, now)
+
+    # ── news ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def bridged(self, now: float) -> Work:
+        """Both legs know each other."""
+        self.state = BRIDGED
+        self.bridged_at = now
+        return [CallBridged(self.id, now, self.record())]
+
+    def ended_if_down(self, now: float) -> Work:
+        """The last word on the call, once both legs are down."""
+        if self.state != ENDING or self.a.state not in (DOWN, IDLE) or self.b.state not in (DOWN, IDLE):
+            return []
+        self.state = ENDED
+        self.ended_at = now
+        return [CallEnded(self.id, now, self.record()), Forget(self.id)]
+
+    def news(self, kind: type[LegRinging | LegAnswered], now: float, leg: str) -> CallNews:
+        return kind(self.id, now, self.record(), leg_name(leg))
+
+    def record(self) -> CallRecord:
+        """How the call stands, as history keeps it."""
+        why = self.why
+        return CallRecord(
+            call_id=self.id,
+            accepted_at=self.accepted_at,
+            bridged_at=self.bridged_at,
+            ended_at=self.ended_at,
+            ended_by=self.ended_by,
+            cause=why.cause if why else None,
+            sip_code=(why.sip_code or (200 if self.bridged_at else None)) if why else None,
+            reason=why.text if why else None,
+            legs=[leg_record(leg) for leg in (self.a, self.b) if leg.invited_at is not None],
+        )
+
+
+def leg_record(leg: Leg) -> LegRecord:
+    why = leg.why
+    return LegRecord(
+        leg=leg_name(leg.name),
+        call_id=leg.key,
+        target=leg.party.target,
+        trunk=leg.party.trunk or None,
+        invited_at=leg.invited_at,
+        ringing_at=leg.ringing_at,
+        answered_at=leg.answered_at,
+        ended_at=leg.ended_at,
+        sip_code=leg.sip_code,
+        reason=leg.sip_reason,
+        cause=why.cause if why else None,
+    )
+
+
+def leg_name(name: str) -> LegName:
+    return "a" if name == "a" else "b"
+
+
+def who_refused(event: events.Refused) -> EndedBy:
+    """The peer, unless it never said a word (timer) or could not be reached or understood (error)."""
+    if not event.is_local:
+        return leg_name(event.leg)
+    return "timer" if event.why.sip_code == 408 else "error"

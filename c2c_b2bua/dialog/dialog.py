@@ -1,0 +1,71 @@
+"""A dialog as the side that sent the INVITE sees it (RFC 3261 §12): who, where to, by which way, in which order."""
+
+from __future__ import annotations
+
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.fields import NameAddr
+from c2c_b2bua.sip.message import Message, Request, Response
+from c2c_b2bua.sip.uri import Uri
+
+
+class Dialog:
+    """An early or confirmed dialog of one leg; every INVITE, ACK, BYE in it is built here."""
+
+    __slots__ = ("call_id", "hop", "local", "remote", "remote_seq", "remote_tag", "remote_target", "request_uri", "routes",
+                 "strict")  # fmt: skip
+
+    def __init__(self, invite: Request, response: Response) -> None:
+        """From the INVITE and a 101-299 to it (§12.1.2). SipError for a Contact or Record-Route that is none."""
+        self.call_id = invite.call_id
+        self.local = invite.headers["From"]
+        self.remote = response.headers["To"]
+        self.remote_tag = response.to_tag or ""
+        self.remote_seq: int | None = None
+        self.routes = response.values("Record-Route")[::-1]
+        contact = response.contact
+        self.remote_target = contact.uri if contact is not None else Uri.parse(invite.uri)
+        self.strict = False
+        self.hop = self.remote_target
+        self.request_uri = ""
+        self.plan_route()
+
+    def plan_route(self) -> None:
+        """Work out Request-URI and next hop from route set and remote target (§12.2.1.1)."""
+        first = NameAddr.parse(self.routes[0], "Record-Route") if self.routes else None
+        if not self.remote_target.is_sip:
+            raise SipError(f"cannot call a {self.remote_target.scheme} URI")
+        self.strict = first is not None and not first.is_loose
+        self.hop = self.remote_target if first is None else first.uri
+        # The URI of a request carries no headers (§19.1.1), whatever the Contact had.
+        target = first.uri if first is not None and self.strict else self.remote_target
+        self.request_uri = str(target).partition("?")[0]
+
+    def refresh(self, message: Message) -> None:
+        """Take the remote target of a target refresh request or its 2xx (§12.2): the route set stays."""
+        contact = message.contact
+        if contact is not None and contact.uri != self.remote_target and contact.uri.is_sip:
+            self.remote_target = contact.uri
+            self.plan_route()
+
+    def request(self, method: str, sequence: int) -> Request:
+        """A request inside the dialog, Via and Contact still missing; ACK repeats the sequence of its INVITE."""
+        headers = {
+            "Via": [],
+            "Max-Forwards": ["70"],
+            "From": self.local,
+            "To": self.remote,
+            "Call-ID": [self.call_id],
+            "CSeq": [f"{sequence} {method}"],
+        }
+        if self.routes:
+            # A strict router takes the first route as Request-URI; the target then goes last (§12.2.1.1).
+            headers["Route"] = [*self.routes[1:], f"<{self.remote_target}>"] if self.strict else self.routes
+        return Request(method, self.request_uri, headers)
+
+    def is_in_order(self, request: Request) -> bool:
+        """Whether a request's CSeq is above the last one's (§12.2.2), which it then becomes."""
+        number = request.cseq.number
+        if self.remote_seq is not None and number <= self.remote_seq:
+            return False
+        self.remote_seq = number
+        return True

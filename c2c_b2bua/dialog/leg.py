@@ -1,0 +1,412 @@
+"""One leg: an INVITE we sent, the dialog that came of it, and its end (RFC 3261 §9, §12-15).
+
+    IDLE ── invite ──> INVITING ── 18x ──> RINGING ── 2xx ──> UP ── BYE of ours ──> ENDING ──> DOWN
+                          └── hang_up ──> CANCELLING ── 487 ──> DOWN     (2xx all the same: ACK, BYE, ENDING)
+
+Commands return actions; what the peer does comes back as the events of `dialog/events.py`.
+Requests of the peer inside the dialog are in `leg_requests.py`.
+"""
+
+from __future__ import annotations
+
+from c2c_b2bua.dialog.actions import ForgetLeg
+from c2c_b2bua.dialog.authentication import HEADERS, Authentication
+from c2c_b2bua.dialog.dialog import Dialog
+from c2c_b2bua.dialog.events import (
+    Answered,
+    Down,
+    HungUp,
+    InformAnswered,
+    RangOut,
+    Reanswered,
+    Refused,
+    Rerefused,
+    Ringing,
+)
+from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
+from c2c_b2bua.dialog.party import Party
+from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
+from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.fields import NameAddr
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reason import Why, cause_of, why_of
+from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.sip.uri import Uri
+from c2c_b2bua.transaction.actions import Reply, SendAck, SendRequest, StartTimer, Work
+from c2c_b2bua.transaction.timings import T1
+
+IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
+    "IDLE", "INVITING", "RINGING", "CANCELLING", "UP", "ENDING", "DOWN",
+)  # fmt: skip
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
+
+
+class Leg:
+    """One side of a call. `key` is its SIP Call-ID; `remote` what the peer last said of its media."""
+
+    __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "early_body", "ended_at", "heard",
+                 "informs", "invite", "invited_at", "key", "media", "name", "party", "pending", "reinvite",
+                 "ringing_at", "sequence", "sip_code", "sip_reason", "state", "tag", "tokens", "unacked",
+                 "why")  # fmt: skip
+
+    def __init__(self, call: str, name: str, party: Party, tokens: Tokens) -> None:
+        self.call = call
+        self.name = name
+        self.party = party
+        self.tokens = tokens
+        self.key = f"{tokens.tag()}{tokens.token()}"
+        self.tag = tokens.tag()
+        self.state = IDLE
+        self.sequence = 0
+        self.media = OfferAnswer()
+        self.authentication = Authentication(party.username, party.password, tokens) if party.username else None
+        self.invite: Request | None = None
+        self.reinvite: Request | None = None
+        self.bye: Request | None = None
+        self.heard = False
+        """A provisional response came, so that CANCEL may go (§9.1)."""
+        self.early_body = b""
+        self.dialog: Dialog | None = None
+        self.acks: dict[tuple[int, str], SendAck] = {}
+        """(CSeq, To tag) of a 2xx -> its ACK, for when the 2xx comes again."""
+        self.pending: dict[str, Request] = {}
+        """Server transaction key -> request of the peer that waits for our answer."""
+        self.informs: dict[int, str] = {}
+        """CSeq of an INFO we passed on -> key of the transaction on the other leg that waits for its response."""
+        self.unacked: Unacked | None = None
+        self.why: Why | None = None
+        self.sip_code: int | None = None
+        self.sip_reason: str | None = None
+        self.invited_at: float | None = None
+        self.ringing_at: float | None = None
+        self.answered_at: float | None = None
+        self.ended_at: float | None = None
+
+    @property
+    def remote(self) -> SessionDescription | None:
+        return self.media.remote
+
+    @property
+    def can_offer(self) -> bool:
+        """Whether a re-INVITE may go now: no other INVITE is under way on this leg, in either direction (§14.1)."""
+        return self.state == UP and self.media.state == STABLE and self.reinvite is None and self.unacked is None
+
+    # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def ring(self, offer: SessionDescription, now: float) -> Work:
+        """Send the INVITE."""
+        party = self.party
+        self.sequence = 1
+        self.state = INVITING
+        self.invited_at = now
+        caller = NameAddr(Uri.parse(party.from_uri), party.from_name, {"tag": self.tag})
+        headers = {
+            "Via": [],
+            "Max-Forwards": ["70"],
+            "From": [str(caller)],
+            "To": [f"<{party.uri}>"],
+            "Call-ID": [self.key],
+            "CSeq": ["1 INVITE"],
+            "Contact": [],
+            "Allow": [ALLOW],
+            "User-Agent": ["C2C-B2BUA"],
+            "Content-Type": ["application/sdp"],
+        }
+        if party.next_hop:
+            headers["Route"] = [f"<{with_loose_routing(party.next_hop)}>"]
+        for name, value in party.headers:
+            headers.setdefault(name, []).append(value)
+        self.invite = Request("INVITE", party.uri, headers, bytes(self.media.offer(offer)))
+        return [
+            SendRequest(self.key, self.invite, Uri.parse(party.next_hop or party.uri)),
+            StartTimer(self.key, "ring", now + party.ring_timeout),
+        ]
+
+    def hang_up(self, why: Why, now: float) -> Work:
+        """End the leg, whatever it is doing: CANCEL, BYE, or nothing if it is ending by itself. `Down` follows."""
+        if self.why is None:
+            self.why = why
+        if self.state == IDLE:
+            return self.down(now, Down(self.call, self.name))
+        if self.state in (INVITING, RINGING):
+            self.state = CANCELLING
+            return [*(self.cancel() if self.heard else []), StartTimer(self.key, "give up", now + PATIENCE)]
+        return self.send_bye(why) if self.state == UP else []
+
+    def reoffer(self, offer: SessionDescription) -> Work:
+        """Send a re-INVITE; only when `can_offer`. `Reanswered`, `Rerefused` or `HungUp` follows."""
+        request = self.inside("INVITE")
+        request.headers["Contact"] = []
+        request.headers["Content-Type"] = ["application/sdp"]
+        request.body = bytes(self.media.offer(offer))
+        self.reinvite = request
+        return self.send_inside(request)
+
+    def answer(self, key: str, answer: SessionDescription, now: float) -> Work:
+        """Accept the offer that `Offered` told."""
+        return self.accept(key, self.media.answer(answer), False, now)
+
+    def offer_in_answer(self, key: str, offer: SessionDescription, now: float) -> Work:
+        """Accept a re-INVITE that `OfferWanted` told; the peer's answer comes in its ACK."""
+        return self.accept(key, self.media.offer(offer), True, now)
+
+    def refuse(self, key: str, status: int, reason: str = "") -> Work:
+        """Refuse what `Offered` or `OfferWanted` told; the session stays as it was."""
+        request = self.pending.pop(key)
+        if self.media.offered is not None:
+            self.media.decline()
+        return [Reply(key, request.response(status, reason))]
+
+    def inform(self, request: Request, key: str) -> Work:
+        """Pass on an INFO of the other leg; `InformAnswered` with `key` follows."""
+        passed = self.inside("INFO")
+        for name in ("Content-Type", "Content-Disposition", "Info-Package"):
+            if name in request.headers:
+                passed.headers[name] = request.headers[name]
+        passed.body = request.body
+        self.informs[passed.cseq.number] = key
+        return self.send_inside(passed)
+
+    def reply_to_info(self, key: str, status: int, reason: str = "") -> Work:
+        """Answer the INFO that `Informed` told."""
+        request = self.pending.pop(key, None)
+        return [Reply(key, request.response(status, reason))] if request is not None else []
+
+    # ── responses ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def receive(self, request: Request, response: Response, is_local: bool, now: float) -> Work:
+        """A response to a request of this leg. `is_local`: ours, because nothing came (408) or went (503)."""
+        if response.status in HEADERS and self.state != DOWN:
+            again = self.try_again(request, response)
+            if again:
+                return again
+        if request is self.invite:
+            return self.invite_response(response, is_local, now)
+        if request is self.reinvite or (request.method == "INVITE" and response.status < 300):
+            return self.reinvite_response(request, response, now)
+        if request is self.bye and response.status >= 200:
+            return self.down(now, Down(self.call, self.name))
+        if request.method == "INFO" and response.status >= 200:
+            key = self.informs.pop(request.cseq.number, "")
+            return [InformAnswered(self.call, self.name, key, response)]
+        return []
+
+    def invite_response(self, response: Response, is_local: bool, now: float) -> Work:
+        status = response.status
+        if status < 200:
+            return self.provisional(response, now)
+        if status < 300:
+            return self.accepted(response, now)
+        if self.state not in (INVITING, RINGING, CANCELLING):
+            return []
+        if self.state == CANCELLING:
+            self.sip_code = (self.why and self.why.sip_code) or (487 if is_local else status)
+            self.sip_reason = response.reason
+            return self.down(now, Down(self.call, self.name))
+        self.why = (
+            Why(cause_of(status), status, response.reason) if is_local else why_of(status, response, response.reason)
+        )
+        self.sip_code, self.sip_reason = status, response.reason
+        return self.down(now, Refused(self.call, self.name, self.why, is_local))
+
+    def provisional(self, response: Response, now: float) -> Work:
+        first = not self.heard
+        self.heard = True
+        if self.state == CANCELLING:
+            return self.cancel() if first else []
+        if response.status == 100 or self.state not in (INVITING, RINGING):
+            return []
+        if response.body:
+            self.early_body = response.body
+        if self.state == RINGING or response.status < 180:
+            return []
+        self.state = RINGING
+        self.ringing_at = now
+        return [Ringing(self.call, self.name)]
+
+    def accepted(self, response: Response, now: float) -> Work:
+        """Every 2xx is acknowledged: the first makes the dialog; one of another fork, or after we gave up, is hung up."""
+        assert self.invite is not None
+        sequence, tag = self.invite.cseq.number, response.to_tag or ""
+        known = self.acks.get((sequence, tag))
+        if known is not None:
+            return [known]
+        dialog = Dialog(self.invite, response)
+        work = self.acknowledge(dialog, self.invite, tag)
+        if self.state not in (INVITING, RINGING):
+            bye = dialog.request("BYE", sequence + 1)
+            self.sign(bye)
+            if self.state == CANCELLING:
+                # The 2xx crossed our CANCEL: the peer has answered, and is told that it is over.
+                self.state, self.dialog, self.bye, self.answered_at = ENDING, dialog, bye, now
+                self.sip_code, self.sip_reason = response.status, response.reason
+                self.say_why(bye)
+            return [*work, SendRequest(self.key, bye, dialog.hop)]
+        self.state, self.dialog, self.answered_at = UP, dialog, now
+        self.sip_code, self.sip_reason = response.status, response.reason
+        try:
+            self.media.answered(SessionDescription.parse(response.body or self.early_body))
+        except SipError as error:
+            self.why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
+            return [*work, *self.send_bye(self.why), Refused(self.call, self.name, self.why, True)]
+        self.early_body = b""
+        return [*work, Answered(self.call, self.name)]
+
+    def reinvite_response(self, request: Request, response: Response, now: float) -> Work:
+        status = response.status
+        if status < 200 or self.dialog is None:
+            return []
+        if status < 300:
+            tag = response.to_tag or ""
+            known = self.acks.get((request.cseq.number, tag))
+            if known is not None:
+                return [known]
+            self.dialog.refresh(response)
+            work = self.acknowledge(self.dialog, request, tag)
+            self.reinvite = None
+            if self.state != UP:
+                return work
+            try:
+                self.media.answered(SessionDescription.parse(response.body))
+            except SipError as error:
+                self.why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
+                return [*work, *self.send_bye(self.why), HungUp(self.call, self.name, self.why, True)]
+            return [*work, Reanswered(self.call, self.name)]
+        self.reinvite = None
+        if self.state != UP:
+            return []
+        self.media.refused()
+        if status in (408, 481):
+            # The peer does not know the dialog any more, or is gone (§12.2.1.2).
+            self.why = why_of(status, response, response.reason)
+            return [*self.send_bye(self.why), HungUp(self.call, self.name, self.why, True)]
+        return [Rerefused(self.call, self.name, response)]
+
+    def try_again(self, request: Request, response: Response) -> Work:
+        """Answer a challenge: the same request with credentials, the next CSeq and a new branch (§22.2)."""
+        authentication = self.authentication
+        if authentication is None or not authentication.absorb(request, response, request.tries):
+            return []
+        if self.state == CANCELLING and request is self.invite:
+            return []
+        self.sequence += 1
+        again = Request(request.method, request.uri, dict(request.headers), request.body)
+        again.tries = request.tries + 1
+        for header in ("Authorization", "Proxy-Authorization"):
+            again.headers.pop(header, None)
+        again.headers["Via"] = []
+        again.headers["CSeq"] = [f"{self.sequence} {request.method}"]
+        authentication.sign(again)
+        if request is self.invite:
+            self.invite, self.heard = again, False
+            hop = Uri.parse(self.party.next_hop or self.party.uri)
+        else:
+            assert self.dialog is not None
+            hop = self.dialog.hop
+            if request is self.reinvite:
+                self.reinvite = again
+            elif request is self.bye:
+                self.bye = again
+            elif request.cseq.number in self.informs:
+                self.informs[self.sequence] = self.informs.pop(request.cseq.number)
+        return [SendRequest(self.key, again, hop)]
+
+    # ── timers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def timer(self, name: str, now: float) -> Work:
+        if name == "ring" and self.state in (INVITING, RINGING):
+            return [RangOut(self.call, self.name)]
+        if name == "give up" and self.state == CANCELLING:
+            return self.down(now, Down(self.call, self.name))
+        unacked = self.unacked
+        if unacked is None or name != unacked.timer or self.state != UP:
+            return []
+        if now < unacked.deadline:
+            return unacked.repeat(self.key, now)
+        self.why = Why("RECOVERY_ON_TIMER_EXPIRE", 408, "no ACK")
+        return [*self.send_bye(self.why), HungUp(self.call, self.name, self.why, True)]
+
+    # ── what the above is made of ────────────────────────────────────────────────────────────────────────────────
+
+    def inside(self, method: str) -> Request:
+        """The next request of the dialog."""
+        assert self.dialog is not None
+        self.sequence += 1
+        request = self.dialog.request(method, self.sequence)
+        self.sign(request)
+        return request
+
+    def send_inside(self, request: Request) -> Work:
+        assert self.dialog is not None
+        return [SendRequest(self.key, request, self.dialog.hop)]
+
+    def sign(self, request: Request) -> None:
+        if self.authentication is not None:
+            self.authentication.sign(request)
+
+    def acknowledge(self, dialog: Dialog, invite: Request, tag: str) -> Work:
+        """The ACK of a 2xx; it carries the credentials of its INVITE (§13.2.2.4)."""
+        ack = dialog.request("ACK", invite.cseq.number)
+        for header in ("Authorization", "Proxy-Authorization"):
+            if header in invite.headers:
+                ack.headers[header] = invite.headers[header]
+        action = SendAck(self.key, ack, dialog.hop)
+        self.acks[invite.cseq.number, tag] = action
+        return [action]
+
+    def cancel(self) -> Work:
+        """CANCEL takes the way of its INVITE, under the same branch (§9.1)."""
+        invite = self.invite
+        assert invite is not None
+        headers = {name: invite.headers[name] for name in ("Via", "Max-Forwards", "From", "To", "Call-ID")}
+        headers["CSeq"] = [f"{invite.cseq.number} CANCEL"]
+        if "Route" in invite.headers:
+            headers["Route"] = invite.headers["Route"]
+        request = Request("CANCEL", invite.uri, headers)
+        self.say_why(request)
+        return [SendRequest(self.key, request, Uri.parse(self.party.next_hop or self.party.uri), invite.flow)]
+
+    def send_bye(self, why: Why) -> Work:
+        """End the dialog; requests of the peer that wait for an answer get one first (§15.1.2)."""
+        work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
+        self.pending.clear()
+        self.unacked = None
+        self.state = ENDING
+        self.why = self.why or why
+        self.bye = self.inside("BYE")
+        self.say_why(self.bye)
+        return [*work, *self.send_inside(self.bye)]
+
+    def say_why(self, request: Request) -> None:
+        if self.why is not None:
+            request.headers["Reason"] = [self.why.header]
+
+    def accept(self, key: str, description: SessionDescription, wants_answer: bool, now: float) -> Work:
+        """200 to a re-INVITE or UPDATE; that of a re-INVITE is repeated until its ACK comes (§13.3.1.4)."""
+        request = self.pending.pop(key)
+        response = request.response(200)
+        assert request.flow is not None
+        response.headers["Contact"] = [request.flow.interface.contact]
+        response.headers["Allow"] = [ALLOW]
+        response.headers["Content-Type"] = ["application/sdp"]
+        response.body = bytes(description)
+        if request.method != "INVITE":
+            return [Reply(key, response)]
+        self.unacked = Unacked(key, request.cseq.number, response, wants_answer, now)
+        return [Reply(key, response), StartTimer(self.key, self.unacked.timer, now + T1)]
+
+    def down(self, now: float, event: Down | Refused | HungUp) -> Work:
+        """Nothing more will happen here; what only a living leg needs is let go."""
+        self.state = DOWN
+        self.ended_at = now
+        self.unacked = None
+        self.reinvite = None
+        work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
+        self.pending.clear()
+        return [*work, event, ForgetLeg(self.key)]
+
+
+def with_loose_routing(uri: str) -> str:
+    """An outbound proxy as a Route: `lr`, or the proxy would be taken for a strict router (§16.12)."""
+    return uri if ";lr" in uri else f"{uri};lr"

@@ -1,0 +1,119 @@
+"""What the peer asks inside a leg's dialog (RFC 3261 §12.2.2, §14.2, §15.1.2; RFC 3311, RFC 6086)."""
+
+from __future__ import annotations
+
+from c2c_b2bua.dialog.events import Acknowledged, HungUp, Informed, Offered, OfferWanted
+from c2c_b2bua.dialog.leg import ALLOW, DOWN, ENDING, UP, Leg
+from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.reason import HUNG_UP, Why, said_in
+from c2c_b2bua.transaction.actions import Reply, Work
+
+KNOWN_METHODS = frozenset({
+    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "UPDATE", "INFO", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE",
+    "MESSAGE", "PUBLISH",
+})  # fmt: skip
+
+
+def is_of_dialog(leg: Leg, request: Request) -> bool:
+    """Whether both tags name the leg's dialog (§12.2.2)."""
+    dialog = leg.dialog
+    return dialog is not None and request.from_tag == dialog.remote_tag and request.to_tag == leg.tag
+
+
+def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:
+    """A request inside the dialog, with the key of its server transaction."""
+    dialog = leg.dialog
+    assert dialog is not None
+    if not dialog.is_in_order(request):
+        return [Reply(key, request.response(500, "CSeq out of order"))]
+    if request.method == "BYE":
+        return hung_up(leg, key, request, now)
+    if leg.state != UP:
+        return [Reply(key, request.response(481))]
+    required = request.values("Require")
+    if required:
+        response = request.response(420)
+        response.headers["Unsupported"] = [", ".join(required)]
+        return [Reply(key, response)]
+    match request.method:
+        case "INVITE" | "UPDATE":
+            return offered(leg, key, request)
+        case "INFO":
+            leg.pending[key] = request
+            return [Informed(leg.call, leg.name, key, request)]
+        case "OPTIONS":
+            response = request.response(200)
+            response.headers["Allow"] = [ALLOW]
+            response.headers["Accept"] = ["application/sdp"]
+            return [Reply(key, response)]
+    response = request.response(405 if request.method in KNOWN_METHODS else 501)
+    response.headers["Allow"] = [ALLOW]
+    return [Reply(key, response)]
+
+
+def hung_up(leg: Leg, key: str, request: Request, now: float) -> Work:
+    """A BYE is always accepted; when ours is under way too, the leg waits for the answer to ours."""
+    reply = Reply(key, request.response(200))
+    if leg.state in (ENDING, DOWN):
+        return [reply]
+    leg.why = said_in(request) or HUNG_UP
+    return [reply, *leg.down(now, HungUp(leg.call, leg.name, leg.why, False))]
+
+
+def offered(leg: Leg, key: str, request: Request) -> Work:
+    """re-INVITE or UPDATE: a new target, and an offer, a wish for one, or (UPDATE) nothing."""
+    assert leg.dialog is not None
+    is_invite = request.method == "INVITE"
+    media = leg.media
+    try:
+        if is_invite and (leg.reinvite is not None or leg.unacked is not None or has_invite(leg)):
+            raise SipError("Request Pending", 491 if leg.reinvite is not None else 500)
+        leg.dialog.refresh(request)
+        if request.body and request.content_type != "application/sdp":
+            raise SipError(f"{request.content_type or 'a body without a type'} is not understood here", 415)
+        if not request.body and not is_invite:
+            assert request.flow is not None
+            response = request.response(200)
+            response.headers["Contact"] = [request.flow.interface.contact]
+            return [Reply(key, response)]
+        if not request.body:
+            leg.pending[key] = request
+            return [OfferWanted(leg.call, leg.name, key, request)]
+        offer = SessionDescription.parse(request.body)
+        media.ask(offer)
+    except SipError as error:
+        response = request.response(error.status, "" if error.status == 491 else error.reason)
+        if error.status == 500:
+            response.headers["Retry-After"] = [str(leg.tokens.number(11))]
+        if error.status == 415:
+            response.headers["Accept"] = ["application/sdp"]
+        return [Reply(key, response)]
+    leg.pending[key] = request
+    return [Offered(leg.call, leg.name, key, request, offer)]
+
+
+def has_invite(leg: Leg) -> bool:
+    return any(request.method == "INVITE" for request in leg.pending.values())
+
+
+def acknowledged(leg: Leg, request: Request, now: float) -> Work:
+    """The ACK to a 2xx of ours; it may bring the answer to the offer we made there."""
+    unacked = leg.unacked
+    if unacked is None or unacked.sequence != request.cseq.number:
+        return []
+    leg.unacked = None
+    if not unacked.wants_answer:
+        return [Acknowledged(leg.call, leg.name, False)]
+    try:
+        leg.media.answered(SessionDescription.parse(request.body))
+    except SipError as error:
+        leg.why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
+        return [*leg.send_bye(leg.why), HungUp(leg.call, leg.name, leg.why, True)]
+    return [Acknowledged(leg.call, leg.name, True)]
+
+
+def cancelled(leg: Leg, key: str) -> Work:
+    """A CANCEL for a re-INVITE that we have not answered yet (§9.2)."""
+    return leg.refuse(key, 487) if key in leg.pending else []

@@ -1,0 +1,79 @@
+"""Who owes whom a description (RFC 3264, RFC 6337): one small machine for each leg.
+
+         offer()                 ask()
+OFFERED <──────── STABLE ──────────────> ASKED
+   │   answered() / refused()   answer() / decline()   │
+   └─────────────> STABLE <────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sip.errors import SipError
+
+STABLE, OFFERED, ASKED = "STABLE", "OFFERED", "ASKED"
+
+
+class OfferAnswer:
+    """`local` is what we said last, `remote` what the peer said last; both None before the first exchange."""
+
+    __slots__ = ("local", "offered", "remote", "state")
+
+    def __init__(self) -> None:
+        self.state = STABLE
+        self.local: SessionDescription | None = None
+        self.remote: SessionDescription | None = None
+        self.offered: SessionDescription | None = None
+        """The peer's offer that waits for our answer."""
+
+    def sign(self, description: SessionDescription) -> SessionDescription:
+        """Put our o= on a description: the next version if it differs from what we said last, else the same (§8)."""
+        said = self.local
+        if said is None:
+            signed = description
+        elif said.same_media(description):
+            return said
+        else:
+            signed = description.with_origin(said.origin.next())
+        self.local = signed
+        return signed
+
+    def offer(self, description: SessionDescription) -> SessionDescription:
+        """Make an offer; only when STABLE."""
+        if self.state != STABLE:
+            raise AssertionError(f"an offer in state {self.state}")
+        self.state = OFFERED
+        return self.sign(description)
+
+    def answered(self, description: SessionDescription) -> None:
+        """The peer answered. SipError 488 when it answers other streams than were offered (§6)."""
+        self.state = STABLE
+        if self.local is not None and len(description.media) != len(self.local.media):
+            raise SipError(f"{len(description.media)} streams answer an offer of {len(self.local.media)}", 488)
+        self.remote = description
+
+    def refused(self) -> None:
+        """The peer refused our offer: all stays as it was before, but the version is used up."""
+        self.state = STABLE
+
+    def ask(self, description: SessionDescription) -> None:
+        """The peer offers. SipError 491 while our own offer is open (RFC 3261 §14.2), 500 while its last one is."""
+        if self.state == OFFERED:
+            raise SipError("Request Pending", 491)
+        if self.state == ASKED:
+            raise SipError("the last offer is not answered yet", 500)
+        self.state = ASKED
+        self.offered = description
+
+    def answer(self, description: SessionDescription) -> SessionDescription:
+        """Answer the peer's offer."""
+        if self.state != ASKED or self.offered is None:
+            raise AssertionError(f"an answer in state {self.state}")
+        self.state = STABLE
+        self.remote, self.offered = self.offered, None
+        return self.sign(description)
+
+    def decline(self) -> None:
+        """Refuse the peer's offer: all stays as it was."""
+        self.state = STABLE
+        self.offered = None

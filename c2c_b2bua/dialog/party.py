@@ -1,0 +1,32 @@
+"""One side of a call as ordered: where its INVITE goes, and what it says of the caller."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a leg calls, and as whom; every field is checked before it comes here."""
+
+    target: str
+    """Whom the user named: a number or a URI. Kept in history, never sent."""
+    uri: str
+    """Request-URI and To of the INVITE, `sip:+14155550100@carrier.example`."""
+    next_hop: str = ""
+    """SIP URI of an outbound proxy; empty: the INVITE goes to `uri` itself."""
+    trunk: str = ""
+    """Name of the trunk, for history and limits; empty: no trunk."""
+    from_uri: str
+    """Who is calling, `sip:1001@acme.example.com`."""
+    from_name: str = ""
+    """Display name of the caller, unquoted; empty: none."""
+    username: str = ""
+    """Digest user for 401 and 407; empty: a challenge ends the leg."""
+    password: str = ""
+    ring_timeout: float = 30.0
+    """Seconds from the INVITE to its final response."""
+    offer: Literal["held"] = "held"
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers of the INVITE: names are tokens, values have no control characters."""

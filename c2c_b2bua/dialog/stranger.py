@@ -1,0 +1,37 @@
+"""Requests that belong to no dialog of ours (RFC 3261 §8.2): OPTIONS is answered, calls from outside are refused."""
+
+from __future__ import annotations
+
+from c2c_b2bua.dialog.leg import ALLOW
+from c2c_b2bua.dialog.leg_requests import KNOWN_METHODS
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.uri import Uri
+
+
+def answer_stranger(request: Request, tag: str) -> Response:
+    """The response to a request outside our dialogs, in the order of §8.2; `tag` becomes its To tag."""
+    method = request.method
+    if request.to_tag or method == "CANCEL":
+        return request.response(481)
+    if method not in KNOWN_METHODS:
+        return allowing(request.response(501, to_tag=tag))
+    if not Uri.parse(request.uri).is_sip:
+        return request.response(416, to_tag=tag)
+    required = request.values("Require")
+    if required:
+        response = request.response(420, to_tag=tag)
+        response.headers["Unsupported"] = [", ".join(required)]
+        return response
+    if method == "INVITE":
+        return request.response(403, "No calls from outside", to_tag=tag)
+    if method != "OPTIONS":
+        return allowing(request.response(405, to_tag=tag))
+    response = allowing(request.response(200, to_tag=tag))
+    response.headers["Accept"] = ["application/sdp"]
+    response.headers["Supported"] = [""]
+    return response
+
+
+def allowing(response: Response) -> Response:
+    response.headers["Allow"] = [ALLOW]
+    return response

@@ -1,0 +1,130 @@
+"""Where a message came from or shall go, and which of our addresses stands on our end of it (RFC 3261 §18, RFC 3263 §4)."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import msgspec
+
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.uri import Uri
+
+RELIABLE_TRANSPORTS = frozenset({"TCP", "TLS", "WS", "WSS"})
+DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443}
+
+
+def bracketed(host: str) -> str:
+    """An IPv6 address in the brackets that URIs and Via want; other hosts as they are."""
+    return f"[{host}]" if ":" in host and host[0] != "[" else host
+
+
+class Interface(msgspec.Struct, frozen=True):
+    """One of our listening sockets. `host` and `port` are what peers are told (the advertised address)."""
+
+    transport: str
+    host: str
+    port: int
+    index: int = 0
+    """The socket's place among those of the engine."""
+    user: str = "c2c"
+    """User part of our Contact: names the engine."""
+
+    @property
+    def contact(self) -> str:
+        """Where requests inside our dialogs shall come, as a Contact value."""
+        transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
+        return f"<sip:{self.user}@{self.sent_by}{transport}>"
+
+    @property
+    def is_ipv6(self) -> bool:
+        return ":" in self.host
+
+    @property
+    def sent_by(self) -> str:
+        return f"{bracketed(self.host)}:{self.port}"
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """A pair of ends: one of our sockets, and the peer's address. `connection` tells the streams of a peer apart."""
+
+    interface: Interface
+    host: str
+    port: int
+    connection: int = 0
+    """0: no stream (UDP), or the one to be opened or reused for this peer."""
+
+    @property
+    def transport(self) -> str:
+        return self.interface.transport
+
+    @property
+    def is_reliable(self) -> bool:
+        return self.interface.transport in RELIABLE_TRANSPORTS
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """The next hop as a URI names it, before DNS: `transport` and `port` are None where the URI is silent."""
+
+    host: str
+    port: int | None
+    transport: str | None
+
+    @classmethod
+    def of(cls, uri: Uri) -> Hop:
+        """Read the hop out of a Route or Request-URI (RFC 3263 §4.1); SipError 416 for another scheme, 503 without a way."""
+        if not uri.is_sip:
+            raise SipError(f"cannot send to a {uri.scheme} URI", 416)
+        transport = uri.transport.upper() or None
+        if uri.scheme == "sips":
+            transport = "TLS" if transport in (None, "TCP", "TLS") else transport
+        if transport is not None and transport not in DEFAULT_PORTS:
+            raise SipError(f"unknown transport {transport.lower()} in {uri}", 503)
+        return cls(uri.host, uri.port, transport)
+
+    @classmethod
+    def of_text(cls, text: str) -> Hop:
+        return cls.of(Uri.parse(text))
+
+    def address(self) -> str | None:
+        """The IP address, if the host is one and not a name."""
+        text = self.host[1:-1] if self.host[0] == "[" else self.host
+        try:
+            return str(ipaddress.ip_address(text)) if ":" in text or text[-1].isdigit() else None
+        except ValueError:
+            return None
+
+
+class Interfaces:
+    """Our sockets: finds the one a hop is reached through."""
+
+    def __init__(self, interfaces: list[Interface]) -> None:
+        self.interfaces = interfaces
+        self.by_kind: dict[tuple[str, bool], Interface] = {}
+        for interface in interfaces:
+            self.by_kind.setdefault((interface.transport, interface.is_ipv6), interface)
+
+    def flow_to(self, address: str, hop: Hop) -> Flow:
+        """The flow to `hop` at IP `address`; without a named transport UDP is taken, else the first stream we listen on.
+
+        SipError 503 when we have no socket of that kind.
+        """
+        is_ipv6 = ":" in address
+        for transport in (hop.transport,) if hop.transport else ("UDP", "TCP", "TLS"):
+            interface = self.by_kind.get((transport, is_ipv6))
+            if interface is not None:
+                return Flow(interface, address, hop.port or DEFAULT_PORTS[transport])
+        family = "IPv6" if is_ipv6 else "IPv4"
+        raise SipError(f"no {hop.transport or 'SIP'} socket of ours reaches {family} {address}", 503)
+
+    def address_for(self, hop: Hop) -> str:
+        """Our own address as a peer at `hop` would use it: one of its family, where we have one."""
+        address = hop.address()
+        for interface in self.interfaces:
+            if address is None or interface.is_ipv6 == (":" in address):
+                return interface.host
+        return self.interfaces[0].host
+
+    def over(self, transport: str, flow: Flow) -> Flow | None:
+        """The same peer over another transport (RFC 3261 §18.1.1); None when we do not speak it."""
+        interface = self.by_kind.get((transport, flow.interface.is_ipv6))
+        return None if interface is None else Flow(interface, flow.host, flow.port)

@@ -1,0 +1,286 @@
+"""Requests and responses (RFC 3261 §7): the head as text, the body as bytes, fields read when first asked for."""
+
+from __future__ import annotations
+
+import re
+
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.fields import Challenge, CSeq, NameAddr, Via
+from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, split_list
+from c2c_b2bua.sip.headers import SINGLE_HEADERS, SPELLINGS, canonical_name
+from c2c_b2bua.sip.uri import Uri
+
+Headers = dict[str, list[str]]
+"""Canonical name -> raw values, in the order of the wire."""
+
+FOLD_PATTERN = re.compile(r"[ \t]*\r\n[ \t]+")
+MISSING: list[str] = []
+REASON_PHRASES = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress", 200: "OK",
+    202: "Accepted", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
+    380: "Alternative Service", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden",
+    404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
+    408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large", 414: "Request-URI Too Long",
+    415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required",
+    422: "Session Interval Too Small", 423: "Interval Too Brief", 480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete",
+    485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event",
+    491: "Request Pending", 493: "Undecipherable", 500: "Server Internal Error", 501: "Not Implemented",
+    502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
+    513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
+    606: "Not Acceptable",
+}  # fmt: skip
+
+
+def has_bare_nul(head: str) -> bool:
+    """Whether a NUL stands anywhere but behind the backslash of a quoted-pair, where the grammar lets it."""
+    return "\0" in head and head.count("\0") != head.count("\\\0")
+
+
+class Message:
+    """What requests and responses share. Do not change `headers` of a message once it was printed or read."""
+
+    __slots__ = ("body", "fields", "flow", "headers")
+
+    def __init__(self, headers: Headers, body: bytes = b"") -> None:
+        self.headers = headers
+        self.body = body
+        self.flow: Flow | None = None
+        """The way it came, or the way it was sent."""
+        self.fields: dict[str, object] = {}
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header, raw."""
+        values = self.headers.get(name)
+        return values[0] if values else None
+
+    def values(self, name: str) -> list[str]:
+        """All values of a header that is a comma list, in order."""
+        return [part for value in self.headers.get(name, MISSING) for part in split_list(value) if part]
+
+    def tokens(self, name: str) -> frozenset[str]:
+        """The members of a list of tokens, such as Supported or Allow."""
+        return frozenset(self.values(name))
+
+    def required(self, name: str) -> str:
+        values = self.headers.get(name)
+        if not values or not values[0]:
+            raise SipError(f"missing {name}")
+        return values[0]
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via."""
+        via = self.fields.get("Via")
+        if via is None:
+            text = self.required("Via")
+            via = self.fields["Via"] = Via.parse(split_list(text)[0] if "," in text else text)
+        return via  # type: ignore[return-value]
+
+    @property
+    def cseq(self) -> CSeq:
+        cseq = self.fields.get("CSeq")
+        if cseq is None:
+            cseq = self.fields["CSeq"] = CSeq.parse(self.required("CSeq"))
+        return cseq  # type: ignore[return-value]
+
+    @property
+    def call_id(self) -> str:
+        return self.required("Call-ID")
+
+    def address(self, name: str) -> NameAddr:
+        """From or To."""
+        address = self.fields.get(name)
+        if address is None:
+            address = self.fields[name] = NameAddr.parse(self.required(name), name)
+        return address  # type: ignore[return-value]
+
+    @property
+    def from_tag(self) -> str | None:
+        return self.address("From").tag
+
+    @property
+    def to_tag(self) -> str | None:
+        return self.address("To").tag
+
+    @property
+    def contact(self) -> NameAddr | None:
+        """The first Contact; None without one, or for `*`."""
+        values = self.values("Contact")
+        return NameAddr.parse(values[0], "Contact") if values and values[0] != "*" else None
+
+    def challenges(self, name: str) -> list[Challenge]:
+        """WWW-Authenticate, Proxy-Authenticate, Authorization or Proxy-Authorization; one header each."""
+        return [Challenge.parse(value) for value in self.headers.get(name, MISSING)]
+
+    @property
+    def content_type(self) -> str:
+        """media type in lower case without parameters, `""` without a body type."""
+        return (self.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+    def start_line(self) -> str:
+        raise AssertionError("a message is a Request or a Response")
+
+    def __bytes__(self) -> bytes:
+        """Print it. ValueError when a value holds a line end or NUL: such a message would say something else."""
+        body = self.body
+        lines = [self.start_line()]
+        for name, values in self.headers.items():
+            for value in values:
+                lines.append(f"{name}: {value}")
+        lines.append(f"Content-Length: {len(body)}\r\n\r\n")
+        head = "\r\n".join(lines)
+        ends = len(lines) + 1
+        if head.count("\n") != ends or head.count("\r") != ends or has_bare_nul(head):
+            raise ValueError(f"a line end or NUL inside a header of {lines[0]!r}")
+        return head.encode("utf-8", "surrogateescape") + body
+
+
+class Request(Message):
+    """A request; `uri` is the Request-URI as text."""
+
+    __slots__ = ("method", "tries", "uri", "version")
+
+    def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None:
+        Message.__init__(self, headers, body)
+        self.tries = 1
+        """How many requests this one makes for the same purpose: more than 1 after a challenge."""
+        self.method = method
+        self.uri = uri
+        self.version = "SIP/2.0"
+
+    def start_line(self) -> str:
+        return f"{self.method} {self.uri} SIP/2.0"
+
+    def check(self) -> None:
+        """Read what every request must have; SipError names the first thing wrong (§8.1.1, §16.3)."""
+        if self.version.upper() != "SIP/2.0":
+            raise SipError(f"{self.version} is not spoken here", 505)
+        if self.via.branch.startswith("z9hG4bK") and len(self.via.branch) == 7:
+            raise SipError("empty Via branch")
+        self.required("Call-ID")
+        self.address("From")
+        self.address("To")
+        if self.cseq.method != self.method:
+            raise SipError(f"CSeq names {self.cseq.method}, the request line {self.method}")
+        for name in SINGLE_HEADERS:
+            if len(self.headers.get(name, MISSING)) > 1:
+                raise SipError(f"more than one {name}")
+        max_forwards = self.get("Max-Forwards")
+        if max_forwards is not None and not (max_forwards.isdecimal() and int(max_forwards) < 256):
+            raise SipError(f"malformed Max-Forwards {max_forwards[:20]!r}")
+        if Uri.parse(self.uri).headers:
+            raise SipError("the Request-URI carries headers")
+
+    def response(self, status: int, reason: str = "", to_tag: str = "") -> Response:
+        """A response to this request (§8.2.6): Via, From, To, Call-ID and CSeq copied, `to_tag` added where To has none."""
+        headers = self.headers
+        to = headers.get("To", MISSING)
+        if to_tag and ";tag=" not in to[0].replace(" ", "").lower():
+            to = [f"{to[0]};tag={to_tag}"]
+        copied: Headers = {
+            "Via": headers["Via"],
+            "From": headers.get("From", MISSING),
+            "To": to,
+            "Call-ID": headers.get("Call-ID", MISSING),
+            "CSeq": headers.get("CSeq", MISSING),
+        }
+        if status == 100 and "Timestamp" in headers:
+            copied["Timestamp"] = headers["Timestamp"]
+        return Response(status, reason or REASON_PHRASES.get(status, "Unknown"), copied)
+
+
+class Response(Message):
+    """A response."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
+        Message.__init__(self, headers, body)
+        self.status = status
+        self.reason = reason
+
+    def start_line(self) -> str:
+        return f"SIP/2.0 {self.status} {self.reason}"
+
+    def check(self) -> None:
+        """Read what every response must have."""
+        self.via, self.cseq  # noqa: B018 - reading is the check
+        self.required("Call-ID")
+        self.address("From")
+        self.address("To")
+
+
+class Malformed(SipError):
+    """A message that cannot be read as a whole; `request` is what could be read of a request, to answer it."""
+
+    def __init__(self, reason: str, status: int = 400, request: Request | None = None) -> None:
+        super().__init__(reason, status)
+        self.request = request
+
+
+def parse(data: bytes) -> Request | Response:
+    """Read one message, the body being all that Content-Length says (or all there is, without one).
+
+    Malformed when the start line or a header line is none, or when the body is shorter than it says.
+    """
+    head_bytes, separator, body = data.partition(b"\r\n\r\n")
+    head = head_bytes.decode("utf-8", "surrogateescape")
+    if "\r\n " in head or "\r\n\t" in head:
+        head = FOLD_PATTERN.sub(" ", head)
+    lines = head.split("\r\n")
+    headers: Headers = {}
+    message = parse_start_line(lines[0], headers)
+    trouble = "" if separator else "the head does not end with an empty line"
+    for index in range(1, len(lines)):
+        name, colon, value = lines[index].partition(":")
+        if not colon:
+            trouble = trouble or f"header line without a colon: {name[:40]!r}"
+            continue
+        key = SPELLINGS.get(name)
+        if key is None:
+            try:
+                key = canonical_name(name)
+            except SipError as error:
+                trouble = trouble or error.reason
+                continue
+        values = headers.get(key)
+        if values is None:
+            headers[key] = [value.strip(" \t")]
+        else:
+            values.append(value.strip(" \t"))
+    length = headers.pop("Content-Length", None)
+    if length is not None:
+        text = length[0]
+        if len(set(length)) > 1 or not (text.isascii() and text.isdecimal()) or len(text) > 9:
+            trouble = trouble or f"malformed Content-Length {', '.join(length)[:40]!r}"
+        elif int(text) > len(body):
+            trouble = trouble or f"Content-Length {text}, but {len(body)} bytes of body"
+        else:
+            body = body[: int(text)]
+    ends = len(lines) - 1
+    if trouble or head.count("\n") != ends or head.count("\r") != ends or has_bare_nul(head):
+        request = message if isinstance(message, Request) else None
+        raise Malformed(trouble or "a bare CR, LF or NUL in the head", 400, request)
+    message.body = body
+    return message
+
+
+def parse_start_line(line: str, headers: Headers) -> Request | Response:
+    """Request-Line or Status-Line (§7.1, §7.2); headers are filled in by the caller."""
+    found = STATUS_LINE_PATTERN.fullmatch(line)
+    if found is not None:
+        return Response(int(found[1]), found[2] or "", headers)
+    found = REQUEST_LINE_PATTERN.fullmatch(line)
+    if found is not None:
+        request = Request(found[1], found[2], headers)
+        request.version = found[3]
+        return request
+    # A request line may be wrong in its URI or spaces and the request still be answerable (RFC 4475 §3.1.2).
+    words = line.split()
+    if len(words) >= 3 and words[-1].upper().startswith("SIP/") and words[0].isascii() and words[0].isalpha():
+        request = Request(words[0], "", headers)
+        request.version = words[-1]
+        return request
+    raise Malformed(f"neither a request line nor a status line: {line[:60]!r}")

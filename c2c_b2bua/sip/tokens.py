@@ -1,0 +1,36 @@
+"""Tags, branches and Call-IDs: unguessable to others, repeatable for a given secret (RFC 3261 §19.3)."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+class Tokens:
+    """An endless row of tokens made from one secret; an engine gives 32 random bytes, a test any bytes it likes."""
+
+    __slots__ = ("count", "engine", "ready", "secret")
+
+    def __init__(self, secret: bytes, engine: str = "1") -> None:
+        self.secret = secret
+        self.engine = engine
+        """The engine's name, first part of every tag and branch, so that a stray packet finds its owner."""
+        self.count = 0
+        self.ready: list[str] = []
+
+    def token(self) -> str:
+        """16 hex digits (64 bits)."""
+        if not self.ready:
+            digest = hashlib.blake2b(self.count.to_bytes(8, "big"), key=self.secret).hexdigest()
+            self.count += 1
+            self.ready = [digest[start : start + 16] for start in range(0, 128, 16)]
+        return self.ready.pop()
+
+    def tag(self) -> str:
+        return f"{self.engine}-{self.token()}"
+
+    def branch(self) -> str:
+        return f"z9hG4bK{self.engine}-{self.token()}"
+
+    def number(self, bound: int) -> int:
+        """An integer from 0 to `bound` - 1."""
+        return int(self.token(), 16) % bound

@@ -1,0 +1,69 @@
+"""Non-INVITE client transaction (RFC 3261 §17.1.2, figure 6)."""
+
+from __future__ import annotations
+
+from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.transaction.actions import Forget, Respond, Send, StartTimer, Work
+from c2c_b2bua.transaction.timings import T1, T2, TIMER_F, TIMER_K
+from c2c_b2bua.transaction.transaction import (
+    COMPLETED,
+    PROCEEDING,
+    PROVISIONAL,
+    REFUSAL,
+    SUCCESS,
+    TERMINATED,
+    TRANSPORT_ERROR,
+    TRYING,
+    ClientTransaction,
+    break_off,
+    forget,
+    tell,
+    time_out,
+)
+
+
+class Client(ClientTransaction):
+    __slots__ = ()
+
+    def __init__(self, key: str, owner: str, flow: Flow, request: Request, data: bytes) -> None:
+        ClientTransaction.__init__(self, key, owner, flow, TRYING, request, data)
+
+    def start(self, now: float) -> Work:
+        work: Work = [Send(self.sent, self.flow), StartTimer(self.key, "F", now + TIMER_F)]
+        if not self.flow.is_reliable:
+            self.interval = T1
+            work.append(StartTimer(self.key, "E", now + T1))
+        return work
+
+
+def retransmit(transaction: Client, message: None, now: float) -> Work:
+    """Twice the interval each time up to T2; T2 at once when a provisional came (§17.1.2.2)."""
+    interval = T2 if transaction.state == PROCEEDING else min(2 * transaction.interval, T2)
+    transaction.interval = interval
+    return [Send(transaction.sent, transaction.flow), StartTimer(transaction.key, "E", now + interval)]
+
+
+def complete(transaction: Client, response: Response, now: float) -> Work:
+    news = Respond(transaction.owner, transaction.request, response)
+    if transaction.flow.is_reliable:
+        transaction.state = TERMINATED
+        return [news, Forget(transaction.key)]
+    return [news, StartTimer(transaction.key, "K", now + TIMER_K)]
+
+
+Client.table = {
+    (TRYING, "E"): (TRYING, retransmit),
+    (TRYING, "F"): (TERMINATED, time_out),
+    (TRYING, TRANSPORT_ERROR): (TERMINATED, break_off),
+    (TRYING, PROVISIONAL): (PROCEEDING, tell),
+    (TRYING, SUCCESS): (COMPLETED, complete),
+    (TRYING, REFUSAL): (COMPLETED, complete),
+    (PROCEEDING, "E"): (PROCEEDING, retransmit),
+    (PROCEEDING, "F"): (TERMINATED, time_out),
+    (PROCEEDING, TRANSPORT_ERROR): (TERMINATED, break_off),
+    (PROCEEDING, PROVISIONAL): (PROCEEDING, tell),
+    (PROCEEDING, SUCCESS): (COMPLETED, complete),
+    (PROCEEDING, REFUSAL): (COMPLETED, complete),
+    (COMPLETED, "K"): (TERMINATED, forget),
+}

@@ -1,0 +1,99 @@
+"""INVITE client transaction (RFC 3261 §17.1.1 figure 5, RFC 6026 §7.2 and figure 2)."""
+
+from __future__ import annotations
+
+from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.transaction.actions import Forget, Respond, Send, StartTimer, Work
+from c2c_b2bua.transaction.timings import T1, TIMER_B, TIMER_D, TIMER_M
+from c2c_b2bua.transaction.transaction import (
+    ACCEPTED,
+    CALLING,
+    COMPLETED,
+    PROCEEDING,
+    PROVISIONAL,
+    REFUSAL,
+    SUCCESS,
+    TERMINATED,
+    TRANSPORT_ERROR,
+    ClientTransaction,
+    break_off,
+    forget,
+    resend,
+    tell,
+    time_out,
+)
+
+
+class InviteClient(ClientTransaction):
+    __slots__ = ()
+
+    def __init__(self, key: str, owner: str, flow: Flow, request: Request, data: bytes) -> None:
+        ClientTransaction.__init__(self, key, owner, flow, CALLING, request, data)
+
+    def start(self, now: float) -> Work:
+        work: Work = [Send(self.sent, self.flow), StartTimer(self.key, "B", now + TIMER_B)]
+        if not self.flow.is_reliable:
+            self.interval = T1
+            work.append(StartTimer(self.key, "A", now + T1))
+        return work
+
+
+def retransmit(transaction: InviteClient, message: None, now: float) -> Work:
+    transaction.interval *= 2
+    return [Send(transaction.sent, transaction.flow), StartTimer(transaction.key, "A", now + transaction.interval)]
+
+
+def accept(transaction: InviteClient, response: Response, now: float) -> Work:
+    """A 2xx: its ACK is the user's; further 2xx, of this or another fork, are let through until timer M."""
+    transaction.sent = b""
+    return [
+        Respond(transaction.owner, transaction.request, response),
+        StartTimer(transaction.key, "M", now + TIMER_M),
+    ]
+
+
+def refuse(transaction: InviteClient, response: Response, now: float) -> Work:
+    """A 300-699: the ACK is ours (§17.1.1.3); it is kept for the retransmissions that timer D outlasts."""
+    transaction.sent = bytes(acknowledgement(transaction.request, response))
+    work: Work = [
+        Send(transaction.sent, transaction.flow),
+        Respond(transaction.owner, transaction.request, response),
+    ]
+    if transaction.flow.is_reliable:
+        transaction.state = TERMINATED
+        return [*work, Forget(transaction.key)]
+    return [*work, StartTimer(transaction.key, "D", now + TIMER_D)]
+
+
+def acknowledgement(request: Request, response: Response) -> Request:
+    """The ACK for a response other than 2xx: same branch and Route, the response's To."""
+    headers = {
+        "Via": request.headers["Via"][:1],
+        "Max-Forwards": ["70"],
+        "From": request.headers["From"],
+        "To": response.headers["To"],
+        "Call-ID": request.headers["Call-ID"],
+        "CSeq": [f"{request.cseq.number} ACK"],
+    }
+    if "Route" in request.headers:
+        headers["Route"] = request.headers["Route"]
+    return Request("ACK", request.uri, headers)
+
+
+InviteClient.table = {
+    (CALLING, "A"): (CALLING, retransmit),
+    (CALLING, "B"): (TERMINATED, time_out),
+    (CALLING, TRANSPORT_ERROR): (TERMINATED, break_off),
+    (CALLING, PROVISIONAL): (PROCEEDING, tell),
+    (CALLING, SUCCESS): (ACCEPTED, accept),
+    (CALLING, REFUSAL): (COMPLETED, refuse),
+    (PROCEEDING, PROVISIONAL): (PROCEEDING, tell),
+    (PROCEEDING, SUCCESS): (ACCEPTED, accept),
+    (PROCEEDING, REFUSAL): (COMPLETED, refuse),
+    (COMPLETED, REFUSAL): (COMPLETED, resend),
+    (COMPLETED, TRANSPORT_ERROR): (TERMINATED, forget),
+    (COMPLETED, "D"): (TERMINATED, forget),
+    (ACCEPTED, SUCCESS): (ACCEPTED, tell),
+    (ACCEPTED, "M"): (TERMINATED, forget),
+}
