@@ -86,6 +86,25 @@ class B2bua(TransactionLayer):
         call = self.calls.get(event.call)
         return call.receive(event, now) if call is not None else []
 
+    # ── when we err ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def call_of(self, name: str) -> str | None:
+        """The id of the call that a SIP Call-ID or the key of a machine belongs to."""
+        if name in self.calls:
+            return name
+        transaction = self.clients.get(name) or self.servers.get(name)
+        leg = self.legs.get(transaction.owner if transaction is not None else name)
+        return leg.call if leg is not None else None
+
+    def abandon(self, call_id: str, why: Why, now: float) -> list[Action]:
+        """Give a call up where it stands, without another word to its phones: its record is closed, its state dropped."""
+        call = self.calls.get(call_id)
+        if call is None:
+            return []
+        for leg in (call.a, call.b):
+            self.legs.pop(leg.key, None)
+        return self.settle(call.abandon(why, now), now)
+
     # ── what lives how long ──────────────────────────────────────────────────────────────────────────────────────
 
     def machine(self, key: str) -> Leg | Call | None:

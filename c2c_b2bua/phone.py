@@ -9,8 +9,8 @@ import msgspec
 
 from c2c_b2bua.dialog.leg import ALLOW
 from c2c_b2bua.dialog.unacked import PATIENCE
-from c2c_b2bua.sdp import Origin, SessionDescription, held_answer, held_offer
 from c2c_b2bua.sdp import REVERSED as REVERSED_DIRECTIONS
+from c2c_b2bua.sdp import Origin, SessionDescription, held_answer, held_offer
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import NameAddr
 from c2c_b2bua.sip.flow import Interfaces
@@ -124,10 +124,11 @@ class Phone(TransactionLayer):
         return work
 
     def cancelled(self, owner: str, key: str, now: float) -> Work:
-        call = self.calls.get(owner)
-        if call is None or call.state != RINGING or call.key != key:
-            return []
-        return [Reply(key, call.invite.response(487, to_tag=call.tag)), *self.end(owner, "the caller gave up")]
+        for call_id, call in self.calls.items():
+            if call.key == key and call.state == RINGING:
+                refusal = call.invite.response(487, to_tag=call.tag)
+                return [Reply(key, refusal), *self.end(call_id, "the caller gave up")]
+        return []
 
     def renegotiate(self, call: PhoneCall, key: str, request: Request, now: float) -> Work:
         """A new offer inside the call; a phone that still waits for an ACK cannot take one (§14.2)."""

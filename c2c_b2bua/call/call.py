@@ -74,6 +74,18 @@ class Call:
         self.relay = None
         return [*self.a.hang_up(why, now), *self.b.hang_up(why, now), *self.ended_if_down(now)]
 
+    def abandon(self, why: Why, now: float) -> Work:
+        """End without waiting for the legs: nobody is left to carry their messages."""
+        if self.state == ENDED:
+            return []
+        if self.state != ENDING:
+            self.ended_by, self.why = "error", why
+        for leg in (self.a, self.b):
+            if leg.state != DOWN:
+                leg.state, leg.why, leg.ended_at = DOWN, leg.why or self.why, now
+        self.state = ENDING
+        return self.ended_if_down(now)
+
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def receive(self, event: events.LegEvent, now: float) -> Work:

@@ -135,9 +135,10 @@ def told(call: Call, name: str, now: float) -> Work:
 
 
 def not_told(call: Call, event: events.Rerefused, now: float) -> Work:
-    """A leg refused our re-INVITE: after glare once more (§14.1), otherwise the two cannot talk."""
+    """A leg refused our re-INVITE: once more after glare or while it is busy (§14.1, §14.2), else the two cannot talk."""
     status = event.response.status
-    if status == 491 and call.retries < MAX_RETRIES:
+    busy = status == 491 or (status == 500 and "Retry-After" in event.response.headers)
+    if busy and call.retries < MAX_RETRIES:
         call.retries += 1
         call.tellings -= 1
         call.owed.add(event.leg)

@@ -33,7 +33,8 @@ from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import Why, cause_of, why_of
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri
-from c2c_b2bua.transaction.actions import Reply, SendAck, SendRequest, StartTimer, Work
+from c2c_b2bua.transaction.actions import Forget, Reply, SendAck, SendRequest, StartTimer, Work
+from c2c_b2bua.transaction.matching import client_key
 from c2c_b2bua.transaction.timings import T1
 
 IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
@@ -318,7 +319,11 @@ class Leg:
         if name == "ring" and self.state in (INVITING, RINGING):
             return [RangOut(self.call, self.name)]
         if name == "give up" and self.state == CANCELLING:
-            return self.down(now, Down(self.call, self.name))
+            # Cancelled, and still no final response: the transaction is over all the same (§9.1).
+            assert self.invite is not None
+            sent = bool(self.invite.headers["Via"])
+            forget: Work = [Forget(client_key(self.invite.via.branch, "INVITE"))] if sent else []
+            return [*forget, *self.down(now, Down(self.call, self.name))]
         unacked = self.unacked
         if unacked is None or name != unacked.timer or self.state != UP:
             return []

@@ -212,7 +212,7 @@ class Response(Message):
         self.address("To")
 
 
-class Malformed(SipError):
+class MalformedError(SipError):
     """A message that cannot be read as a whole; `request` is what could be read of a request, to answer it."""
 
     def __init__(self, reason: str, status: int = 400, request: Request | None = None) -> None:
@@ -223,7 +223,7 @@ class Malformed(SipError):
 def parse(data: bytes) -> Request | Response:
     """Read one message, the body being all that Content-Length says (or all there is, without one).
 
-    Malformed when the start line or a header line is none, or when the body is shorter than it says.
+    MalformedError when the start line or a header line is none, or when the body is shorter than it says.
     """
     head_bytes, separator, body = data.partition(b"\r\n\r\n")
     head = head_bytes.decode("utf-8", "surrogateescape")
@@ -262,7 +262,7 @@ def parse(data: bytes) -> Request | Response:
     ends = len(lines) - 1
     if trouble or head.count("\n") != ends or head.count("\r") != ends or has_bare_nul(head):
         request = message if isinstance(message, Request) else None
-        raise Malformed(trouble or "a bare CR, LF or NUL in the head", 400, request)
+        raise MalformedError(trouble or "a bare CR, LF or NUL in the head", 400, request)
     message.body = body
     return message
 
@@ -283,4 +283,4 @@ def parse_start_line(line: str, headers: Headers) -> Request | Response:
         request = Request(words[0], "", headers)
         request.version = words[-1]
         return request
-    raise Malformed(f"neither a request line nor a status line: {line[:60]!r}")
+    raise MalformedError(f"neither a request line nor a status line: {line[:60]!r}")

@@ -43,11 +43,8 @@ class Uri(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if not self.is_sip:
             return f"{self.scheme}:{self.opaque}"
-        user = self.user
-        if user is None:
-            userinfo = ""
-        else:
-            userinfo = f"{user}@" if self.password is None else f"{user}:{self.password}@"
+        password = "" if self.password is None else f":{self.password}"
+        userinfo = "" if self.user is None else f"{self.user}{password}@"
         text = f"{self.scheme}:{userinfo}{self.host}"
         if self.port is not None:
             text += f":{self.port}"

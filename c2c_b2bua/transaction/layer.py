@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
 from c2c_b2bua.sip.grammar import CONTROL_PATTERN, split_list
-from c2c_b2bua.sip.message import REASON_PHRASES, Malformed, Request, Response, parse
+from c2c_b2bua.sip.message import REASON_PHRASES, MalformedError, Request, Response, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import (
     Action,
@@ -58,6 +58,8 @@ class TransactionLayer:
         """(when, order of setting, key of its machine, name)"""
         self.timer_count = 0
         self.swept_to = 1000
+        self.acting = ""
+        """Key of the machine whose timer acted last: whose fault it was, should that fail."""
         self.located_later: dict[int, SendRequest | SendAck] = {}
         self.tickets = 0
         self.left_udp: dict[str, tuple[SendRequest, Flow]] = {}
@@ -120,22 +122,21 @@ class TransactionLayer:
             message.flow = flow
             message.check()
             work = self.request(message, flow, now) if isinstance(message, Request) else self.response(message, now)
-        except Malformed as error:
+        except MalformedError as error:
             work = self.malformed(error, error.request, flow)
         except SipError as error:
             work = self.malformed(error, message if isinstance(message, Request) else None, flow)
         return self.settle(work, now)
 
     def tick(self, now: float) -> list[Action]:
-        """Let the timers act that are due."""
-        work: Work = []
+        """Let the first timer that is due act; call again while `next_due` is not later than `now`."""
         timers = self.timers
         while timers and timers[0][0] <= now:
-            _, _, key, name = heapq.heappop(timers)
-            machine = self.machine_of(key)
+            _, _, self.acting, name = heapq.heappop(timers)
+            machine = self.machine_of(self.acting)
             if machine is not None:
-                work += machine.timer(name, now)
-        return self.settle(work, now)
+                return self.settle(machine.timer(name, now), now)
+        return []
 
     @property
     def next_due(self) -> float | None:
@@ -181,7 +182,7 @@ class TransactionLayer:
         via = request.via
         seen = via.received_over(flow)
         if seen is not via:
-            first, _, rest = request.headers["Via"][0].partition(",")
+            _, _, rest = request.headers["Via"][0].partition(",")
             request.headers["Via"][0] = f"{seen},{rest}" if rest else str(seen)
         owner = self.owner_of(request)
         kind = InviteServer if request.method == "INVITE" else Server

@@ -1,0 +1,281 @@
+"""One loop: bytes, due timers and commands go into the core; what it wants done is carried out here.
+
+The only place that knows both the core and the world: sockets, the clock, randomness, the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+
+from c2c_b2bua.b2bua import B2bua
+from c2c_b2bua.call.news import CallEnded, CallNews
+from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.config import Listen, Sip
+from c2c_b2bua.dialog.leg import DOWN, IDLE
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
+from c2c_b2bua.sip.message import parse
+from c2c_b2bua.sip.reason import Why
+from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.transaction.actions import Action, Locate, Send
+from c2c_b2bua.transaction.layer import TransactionLayer
+from c2c_b2bua.transport.connections import Connections
+from c2c_b2bua.transport.resolver import Resolver
+from c2c_b2bua.transport.udp import UdpSocket
+
+Direction = Literal["<-", "->"]
+"""As in a ladder: `<-` to the phone, `->` from the phone."""
+Trace = Callable[[Direction, bytes, Flow], None]
+OUR_FAULT = Why("NORMAL_TEMPORARY_FAILURE", 500, "internal error")
+SHUTTING_DOWN = Why("NORMAL_CLEARING", None, "the service is shutting down")
+
+log = structlog.get_logger()
+
+
+class Shell:
+    """Sockets and a clock around one core; what the core says beside bytes goes to `heard`."""
+
+    def __init__(self, listen: list[Listen], advertise: str = "", user: str = "c2c") -> None:
+        self.listen = listen
+        self.advertise = advertise
+        self.user = user
+        self.offset = time.time() - time.monotonic()
+        self.resolver = Resolver()
+        self.connections = Connections(self.receive, self.unreachable)
+        self.udp: dict[int, UdpSocket] = {}
+        self.traces: list[Trace] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.armed: asyncio.TimerHandle | None = None
+        self.armed_for = 0.0
+        self.core: TransactionLayer
+
+    def make_core(self, interfaces: Interfaces, tokens: Tokens) -> TransactionLayer:
+        raise NotImplementedError
+
+    def heard(self, news: Action) -> None:
+        """News of the core."""
+
+    def blame(self, name: str) -> list[Action]:
+        """The core failed over a message (`name` is its SIP Call-ID) or a timer (its machine's key): limit the damage."""
+        return []
+
+    def now(self) -> float:
+        """Seconds since 1970 by a clock that never jumps."""
+        return time.monotonic() + self.offset
+
+    async def start(self) -> None:
+        """Open all sockets, then take in messages. OSError names the address that could not be had."""
+        self.loop = asyncio.get_running_loop()
+        interfaces: list[Interface] = []
+        for index, listen in enumerate(self.listen):
+            try:
+                if listen.transport == "udp":
+                    udp = self.udp[index] = await UdpSocket.bind(listen.host, listen.port, self.receive)
+                    udp.interface = self.interface(listen, *udp.address, index)
+                    interfaces.append(udp.interface)
+                else:
+                    server, tell = await self.connections.listen(listen.host, listen.port)
+                    name = server.sockets[0].getsockname()
+                    interfaces.append(self.interface(listen, name[0], name[1], index))
+                    tell(interfaces[-1])
+            except OSError as error:
+                await self.close_sockets()
+                reason = error.strerror or str(error)
+                raise OSError(error.errno, f"cannot listen on {listen}: {reason}") from error
+        self.core = self.make_core(Interfaces(interfaces), Tokens(secrets.token_bytes(32)))
+        await self.connections.serve()
+
+    def interface(self, listen: Listen, host: str, port: int, index: int) -> Interface:
+        """What peers are told of a socket: the advertised address, or for a wildcard the address of the default route."""
+        if self.advertise:
+            host, _, advertised_port = (
+                self.advertise.rpartition(":") if ":" in self.advertise else (self.advertise, "", "")
+            )
+            port = int(advertised_port) if advertised_port else port
+        elif host in ("0.0.0.0", "::"):
+            host = default_address(host)
+        return Interface(listen.transport.upper(), host, port, index, self.user)
+
+    # ── into the core ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        if len(data) < 12:
+            # A keep-alive (RFC 5626 §3.5.2), or nothing that could be a message.
+            return
+        for trace in self.traces:
+            trace("->", data, flow)
+        try:
+            actions = self.core.receive(data, flow, self.now())
+        except Exception:
+            log.exception("failed over a message", peer=f"{flow.host}:{flow.port}")
+            actions = self.blame(call_id_of(data))
+        self.carry_out(actions)
+
+    def tick(self) -> None:
+        """Let due timers act; each on its own, so that the fault of one is nobody else's."""
+        self.armed = None
+        now = self.now()
+        while (due := self.core.next_due) is not None and due <= now:
+            try:
+                actions = self.core.tick(now)
+            except Exception:
+                log.exception("failed over a timer", machine=self.core.acting)
+                actions = self.blame(self.core.acting)
+            self.carry_out(actions)
+        self.arm()
+
+    def unreachable(self, flow: Flow) -> None:
+        self.carry_out(self.core.unreachable(flow, self.now()))
+
+    # ── out of the core ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            if type(action) is Send:
+                self.send(action.data, action.flow)
+            elif type(action) is Locate:
+                self.locate(action)
+            else:
+                self.heard(action)
+        self.arm()
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        for trace in self.traces:
+            trace("<-", data, flow)
+        if flow.interface.transport == "UDP":
+            self.udp[flow.interface.index].send(data, flow)
+        else:
+            self.connections.send(data, flow)
+
+    def locate(self, action: Locate) -> None:
+        is_known, address = self.resolver.recall(action.hop.host)
+        if is_known:
+            self.carry_out(self.core.located(action.ticket, address, self.now()))
+            return
+        task = asyncio.ensure_future(self.look_up(action))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def look_up(self, action: Locate) -> None:
+        address = await self.resolver.address(action.hop.host)
+        self.carry_out(self.core.located(action.ticket, address, self.now()))
+
+    def arm(self) -> None:
+        """Have the loop call `tick` when the first timer is due; an earlier call than needed does no harm."""
+        due = self.core.next_due
+        if due is None or (self.armed is not None and self.armed_for <= due):
+            return
+        if self.armed is not None:
+            self.armed.cancel()
+        self.armed_for = due
+        self.armed = self.loop.call_later(max(0.0, due - self.now()), self.tick)
+
+    async def close_sockets(self) -> None:
+        if self.armed is not None:
+            self.armed.cancel()
+            self.armed = None
+        for task in list(self.tasks):
+            task.cancel()
+        for udp in self.udp.values():
+            udp.close()
+        await self.connections.close()
+
+
+class Engine(Shell):
+    """The B2BUA on real sockets."""
+
+    core: B2bua
+
+    def __init__(self, sip: Sip) -> None:
+        super().__init__(sip.addresses(), sip.advertise)
+        self.subscribers: list[Callable[[CallNews], None]] = []
+        self.idle = asyncio.Event()
+
+    def make_core(self, interfaces: Interfaces, tokens: Tokens) -> B2bua:
+        return B2bua(interfaces, tokens)
+
+    def subscribe(self, listener: Callable[[CallNews], None]) -> None:
+        """Call `listener` with all news of all calls, on the loop, as it happens."""
+        self.subscribers.append(listener)
+
+    def connect(self, order: CallOrder) -> None:
+        """Start a call; returns at once. What goes wrong with it comes as news, `CallEnded` exactly once."""
+        self.idle.clear()
+        self.carry_out(self.core.connect(order, self.now()))
+
+    def hang_up(self, call_id: str) -> bool:
+        """End a call; False: there is none of that id."""
+        if call_id not in self.core.calls:
+            return False
+        self.carry_out(self.core.hang_up(call_id, self.now()))
+        return True
+
+    def heard(self, news: Action) -> None:
+        assert isinstance(news, CallNews)
+        for subscriber in self.subscribers:
+            subscriber(news)
+        if type(news) is CallEnded and not self.core.calls:
+            self.idle.set()
+
+    def blame(self, name: str) -> list[Action]:
+        core = self.core
+        call_id = core.call_of(name)
+        if call_id is None:
+            return []
+        log.error("call ended by an internal error", call_id=call_id)
+        try:
+            return core.hang_up(call_id, self.now(), OUR_FAULT, "error")
+        except Exception:
+            log.exception("call abandoned", call_id=call_id)
+            return core.abandon(call_id, OUR_FAULT, self.now())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much is alive: calls, legs that are not down, transactions, timers set."""
+        core = self.core
+        legs = sum(leg.state not in (DOWN, IDLE) for leg in core.legs.values())
+        transactions = len(core.clients) + len(core.servers)
+        return {"calls": len(core.calls), "legs": legs, "transactions": transactions, "timers": len(core.timers)}
+
+    async def close(self, grace: float = 10.0) -> None:
+        """Hang up every call, wait at most `grace` seconds for the phones to say yes, close the sockets."""
+        if self.core.calls:
+            self.idle.clear()
+            for call_id in list(self.core.calls):
+                self.carry_out(self.core.hang_up(call_id, self.now(), SHUTTING_DOWN))
+        if self.core.calls:
+            try:
+                async with asyncio.timeout(grace):
+                    await self.idle.wait()
+            except TimeoutError:
+                for call_id in list(self.core.calls):
+                    self.carry_out(self.core.abandon(call_id, SHUTTING_DOWN, self.now()))
+        await self.close_sockets()
+
+
+def call_id_of(data: bytes) -> str:
+    """The Call-ID of a message, `""` if it has none."""
+    try:
+        return parse(data).call_id
+    except SipError:
+        return ""
+
+
+def default_address(wildcard: str) -> str:
+    """Our address on the way to everybody else; loopback without a way. Nothing is sent for it."""
+    family, far, near = (
+        (socket.AF_INET6, "2001:db8::1", "::1") if ":" in wildcard else (socket.AF_INET, "192.0.2.1", "127.0.0.1")
+    )
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((far, 9))
+        except OSError:
+            return near
+        return str(probe.getsockname()[0])

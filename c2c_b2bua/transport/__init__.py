@@ -1,0 +1,1 @@
+"""Sockets: datagrams, streams, and the names of hosts (RFC 3261 §18)."""

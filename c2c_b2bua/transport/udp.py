@@ -1,0 +1,59 @@
+"""SIP over UDP: one socket, one message a datagram (RFC 3261 §18)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from c2c_b2bua.sip.flow import Flow, Interface
+
+Receive = Callable[[bytes, Flow], None]
+MAX_FLOWS = 10_000
+
+
+class UdpSocket(asyncio.DatagramProtocol):
+    """A bound socket; what it receives goes to `receive` with the flow it came over."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+        self.interface: Interface | None = None
+        """Set once the port is known; until then nothing is taken in."""
+        self.flows: dict[Any, Flow] = {}
+        self.transport: asyncio.DatagramTransport | None = None
+
+    @classmethod
+    async def bind(cls, host: str, port: int, receive: Receive) -> UdpSocket:
+        """Open it; OSError when the port is taken."""
+        loop = asyncio.get_running_loop()
+        transport, socket = await loop.create_datagram_endpoint(lambda: cls(receive), local_addr=(host, port))
+        socket.transport = transport
+        return socket
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it is bound."""
+        assert self.transport is not None
+        name = self.transport.get_extra_info("sockname")
+        return str(name[0]), int(name[1])
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        flow = self.flows.get(addr)
+        if flow is None:
+            if self.interface is None:
+                return
+            if len(self.flows) >= MAX_FLOWS:
+                self.flows.clear()
+            flow = self.flows[addr] = Flow(self.interface, addr[0], addr[1])
+        self.receive(data, flow)
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP error: it does not say for which datagram, so the transaction's timers decide."""
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.sendto(data, (flow.host, flow.port))
+
+    def close(self) -> None:
+        if self.transport is not None:
+            cast(Any, self.transport).close()
