@@ -17,11 +17,18 @@ from msgspec import UNSET, UnsetType
 
 from c2c_b2bua import __version__
 
-NODE = base64.urlsafe_b64encode(
-    hashlib.md5(f"c2c@{socket.gethostname()}".encode(), usedforsecurity=False).digest()
-).rstrip(b"=")
-EXPIRES = "Fri, 01 Jan 1999 00:00:00 GMT"
-VARY = "accept-language, accept"
+NODE = (
+    base64.urlsafe_b64encode(hashlib.md5(f"c2c@{socket.gethostname()}".encode(), usedforsecurity=False).digest())
+    .rstrip(b"=")
+    .decode()
+)
+STANDING = {
+    "Server": "c2c-b2bua",
+    "Content-Language": "en",
+    "Vary": "accept-language, accept",
+    "Expires": "Fri, 01 Jan 1999 00:00:00 GMT",
+    "Content-Type": "application/json",
+}
 REQUEST_ID = re.compile(r"[!-~]{1,128}")
 CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,127}", re.ASCII)
 ALLOW_HEADERS = (
@@ -105,13 +112,7 @@ def cors_headers(verbs: str) -> dict[str, str]:
 
 def response(request: web.Request, reply: Reply, request_id: str, verbs: str, query: dict[str, str]) -> web.Response:
     """The reply as HTTP."""
-    headers = {
-        "Server": "c2c-b2bua",
-        "Content-Language": "en",
-        "Vary": VARY,
-        "Expires": EXPIRES,
-        "X-Request-ID": request_id,
-    }
+    headers = {**STANDING, "X-Request-ID": request_id}
     if reply.auth_token:
         headers["X-Auth-Token"] = reply.auth_token
     if reply.revision and reply.etag:
@@ -127,11 +128,11 @@ def response(request: web.Request, reply: Reply, request_id: str, verbs: str, qu
     if reply.status >= 400 or wants_cors(request):
         headers.update(cors_headers(verbs))
     if reply.is_empty:
+        del headers["Content-Type"]
         return web.Response(status=reply.status, headers=headers)
     body = encoder.encode(enveloped(reply, request_id))
     if query.get("pretty_print") == "true" or request.headers.get("X-Pretty-Print") == "true":
         body = msgspec.json.format(body, indent=2)
-    headers["Content-Type"] = "application/json"
     if (callback := query.get("jsonp")) and CALLBACK.fullmatch(callback):
         body = callback.encode() + b"(" + body + b");"
         headers["Content-Type"] = "application/javascript"
@@ -145,7 +146,7 @@ def enveloped(reply: Reply, request_id: str) -> Envelope:
         data=reply.data,
         status="error" if reply.message else "success",
         request_id=request_id,
-        node=NODE.decode(),
+        node=NODE,
         version=__version__,
         timestamp=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )

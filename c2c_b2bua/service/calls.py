@@ -14,7 +14,7 @@ from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, L
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.config import Config
 from c2c_b2bua.service.errors import NotWhitelistedError, TooManyError, UnavailableError
-from c2c_b2bua.service.history import History, encoder, new_history_id, shown
+from c2c_b2bua.service.history import History, encoder, history_id_at, shown
 from c2c_b2bua.service.listing import GREGORIAN
 from c2c_b2bua.service.originate import Connect, Plan, Planner
 from c2c_b2bua.service.replays import DAY, Replays
@@ -82,7 +82,7 @@ class Calls:
 
     async def start(self) -> None:
         """Remember what was answered to idempotency keys before a restart."""
-        for row in await self.history.store.replayable(new_history_id(self.engine.now() - DAY)):
+        for row in await self.history.store.replayable(history_id_at(self.engine.now() - DAY)):
             answer = row.reply.encode() if row.reply else encoder.encode(shown(row))
             key = f"{row.document_id}|{row.idempotency_key}"
             self.replays.remember(key, row.accepted_at, row.request_hash or "", answer)
@@ -117,12 +117,13 @@ class Calls:
             raise NotWhitelistedError(plan.contact.route)
         self.planner.find_routes(plan)
         self.check_limits(request, plan, now)
-        call_id = f"c2c-{document.id}-{secrets.token_hex(5)}"
+        token = secrets.token_hex(15)
+        call_id = f"c2c-{document.id}-{token[:10]}"
         trunks = self.planner.take_trunks(plan, now)
         try:
             reply = request.render(plan, call_id)
             call = LiveCall(
-                history_id=new_history_id(now),
+                history_id=history_id_at(now) + token[10:],
                 account_id=document.account_id,
                 document_id=document.id,
                 call_id=call_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -22,17 +21,7 @@ ABANDONED = "RECOVERY_ON_TIMER_EXPIRE"
 """Q.850 102: what a call gets whose process was killed."""
 
 
-class Details(msgspec.Struct, kw_only=True):
-    """What the column `record` holds."""
-
-    legs: list[dict[str, Any]]
-    bridged_at: str | None = None
-    ended_at: str | None = None
-    sip_code: int | None = None
-    reason: str | None = None
-
-
-details_decoder = msgspec.json.Decoder(Details)
+record_decoder = msgspec.json.Decoder(CallRecord)
 
 
 class History:
@@ -72,28 +61,21 @@ class History:
 
     def end(self, history_id: str, record: CallRecord) -> None:
         """Have the end of a call written."""
-        ended_at = record.ended_at if record.ended_at is not None else self.now()
-        details = Details(
-            legs=[shown_leg(leg) for leg in record.legs],
-            bridged_at=timestamp(record.bridged_at),
-            ended_at=timestamp(ended_at),
-            sip_code=record.sip_code,
-            reason=record.reason,
-        )
         self.store.end(
             Ended(
                 id=history_id,
-                ended_at=ended_at,
+                ended_at=record.ended_at if record.ended_at is not None else self.now(),
                 result="error" if record.bridged_at is None else "success",
                 cause=record.cause,
                 ended_by=record.ended_by,
-                record=encoder.encode(details).decode(),
+                record=encoder.encode(record).decode(),
             )
         )
 
     async def page(self, account_id: str, document_id: str, listing: Listing) -> Page:
         """One page of a click-to-call's calls; empty when there is no such click-to-call. InvalidError."""
         start, end = listing.range(self.now())
+        await self.store.caught_up()
         found = []
         async for item in self.items(account_id, document_id, listing, start, end):
             found.append((item["id"], item))
@@ -126,17 +108,13 @@ class History:
 
     async def call(self, account_id: str, document_id: str, call_id: str) -> dict[str, Any] | None:
         """One call of a click-to-call, None when it has no such."""
+        await self.store.caught_up()
         row = await self.store.call(call_id)
         return shown(row) if row and (row.account_id, row.document_id) == (account_id, document_id) else None
 
 
-def new_history_id(now: float) -> str:
-    """32 hex digits that sort by time."""
-    return history_id_at(now) + secrets.token_hex(10)
-
-
 def history_id_at(at: float) -> str:
-    """Where the ids of this millisecond begin."""
+    """The first 12 of the 32 hex digits of an id: those of one millisecond begin like this, so ids sort by time."""
     return f"{max(0, min(int(at * 1000), 0xFFFF_FFFF_FFFF)):012x}"
 
 
@@ -170,15 +148,15 @@ def shown(row: HistoryRow) -> dict[str, Any]:
     }
     if row.result is None or row.record is None:
         return item
-    details = details_decoder.decode(row.record)
+    record = record_decoder.decode(row.record)
     item["result"] = row.result
     if row.result == "error" or row.cause not in (None, "NORMAL_CLEARING"):
         item["cause"] = row.cause
     if row.result == "error":
-        item["sip_code"] = details.sip_code
-        item["reason"] = details.reason
+        item["sip_code"] = record.sip_code
+        item["reason"] = record.reason
     item["ended_by"] = row.ended_by
-    item["bridged_at"] = details.bridged_at
-    item["ended_at"] = details.ended_at
-    item["legs"] = details.legs
+    item["bridged_at"] = timestamp(record.bridged_at)
+    item["ended_at"] = timestamp(row.ended_at)
+    item["legs"] = [shown_leg(leg) for leg in record.legs]
     return item

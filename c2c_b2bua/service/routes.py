@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
 
@@ -145,6 +146,7 @@ def phones(account: config.Account, country: str) -> dict[str, str]:
     return {normalized(number, country): uri for number, uri in numbers.items()} | numbers
 
 
+@lru_cache(maxsize=4096)
 def as_user(number: str) -> str:
     """The user part of a SIP URI that shows this number; of a URI, its own user part."""
     if is_uri(number):

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-FAILURES = (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError)
+FAILURES = (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError, ValueError)
 
 
 class StorageError(Exception):
