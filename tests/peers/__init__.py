@@ -1,0 +1,1 @@
+"""Our binary between phones that others wrote: baresip, pyVoIP."""
