@@ -154,7 +154,9 @@ class SessionDescription(msgspec.Struct, frozen=True):
         """The live streams on this port and the even ones after it."""
         media = []
         for part in self.media:
-            media.append(Media(part.kind, port if part.port else 0, part.ports, part.protocol, part.formats, part.lines))
+            media.append(
+                Media(part.kind, port if part.port else 0, part.ports, part.protocol, part.formats, part.lines)
+            )
             port += 2
         return SessionDescription(self.origin, self.lines, tuple(media))
 
