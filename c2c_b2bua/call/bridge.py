@@ -64,7 +64,9 @@ def pass_answer(call: Call, name: str, now: float) -> Work:
     asking, key = asked
     leg, answer = call.leg(asking), call.leg(name).remote
     if key not in leg.pending or answer is None:
-        return []
+        # The phone took its offer back: whom it was passed to is told again how things are.
+        call.owed.add(name)
+        return tell(call, now)
     return leg.answer(key, as_answer(answer, leg.media.offered), now)
 
 
