@@ -23,6 +23,8 @@ class CallMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         calls = self.exchange.calls
         yield GaugeMetricFamily("c2c_calls_live", "Calls that go on", value=len(calls.live))
+        for kind, count in self.exchange.engine.counts.items():
+            yield GaugeMetricFamily(f"c2c_{kind}_active", f"What the SIP engine holds of {kind}", value=count)
         yield CounterMetricFamily("c2c_connects_accepted", "Connects that became a call", value=calls.accepted)
         yield CounterMetricFamily("c2c_calls_bridged", "Calls whose two legs were joined", value=calls.bridged)
         refused = CounterMetricFamily("c2c_connects_refused", "Connects that did not", labels=["reason"])

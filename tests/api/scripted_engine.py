@@ -26,6 +26,10 @@ class ScriptedEngine:
     def now(self) -> float:
         return time.time() if self.clock is None else self.clock
 
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"calls": 0, "legs": 0, "transactions": 0, "timers": 0}
+
     def connect(self, order: CallOrder) -> None:
         self.orders.append(order)
         record = CallRecord(call_id=order.call_id, accepted_at=self.now(), legs=[])
