@@ -75,15 +75,16 @@ class Api:
         self.engine = engine
         self.token = ""
 
-    async def call(self, verb: str, path: str, data: Any = None, **options: Any) -> tuple[ClientResponse, Any]:
-        """The response and its JSON; `data` goes into an envelope; `token=None` sends none."""
+    async def call(self, verb: str, path: str, fields: Any = None, **options: Any) -> tuple[ClientResponse, Any]:
+        """The response and its JSON; `fields` go into an envelope; `token=None` sends none."""
         headers = dict(options.pop("headers", {}))
         token = options.pop("token", self.token)
         if token:
             headers["X-Auth-Token"] = token
-        if data is not None:
-            options["json"] = {"data": data}
-        response = await self.client.request(verb, path, headers=headers, **options)
+        if fields is not None:
+            options["json"] = {"data": fields}
+        url = f"http://{self.client.host}:{self.client.port}{path}"
+        response = await self.client.session.request(verb, url, headers=headers, **options)
         body = await response.read()
         return response, (await response.json() if body and response.content_type == "application/json" else None)
 

@@ -1,0 +1,374 @@
+"""§4 to §7 of the API description: envelopes, errors, lists, and the life of a click-to-call."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import A, Api
+
+LIST = f"/v2/accounts/{A}/clicktocall"
+NOBODY = "0" * 32
+
+
+async def test_4_success_envelope(api: Api) -> None:
+    await api.create()
+    _, body = await api.call("GET", LIST)
+    assert set(body) == {
+        "data",
+        "auth_token",
+        "status",
+        "request_id",
+        "node",
+        "version",
+        "timestamp",
+        "revision",
+        "page_size",
+        "start_key",
+    }
+    assert (body["status"], body["page_size"], len(body["node"])) == ("success", 1, 22)
+    assert body["timestamp"].endswith("Z")
+    _, body = await api.call("GET", "/v2/schemas/clicktocall", token=None)
+    assert "auth_token" not in body
+
+
+async def test_5_error_envelope(api: Api) -> None:
+    _, body = await api.call("GET", f"{LIST}/{NOBODY}")
+    assert set(body) == {
+        "data",
+        "auth_token",
+        "status",
+        "request_id",
+        "node",
+        "version",
+        "timestamp",
+        "error",
+        "message",
+    }
+    assert (body["error"], body["status"], body["message"]) == ("404", "error", "bad_identifier")
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaints"),
+    [
+        (
+            {},
+            {
+                "name": {"required": {"message": "Field is required but missing", "value": "name"}},
+                "extension": {"required": {"message": "Field is required but missing", "value": "extension"}},
+            },
+        ),
+        (
+            {"name": "x", "extension": 1001},
+            {
+                "extension": {
+                    "type": {"message": "Value did not match type(s): string", "target": "string", "value": 1001}
+                }
+            },
+        ),
+        (
+            {"name": "", "extension": "1"},
+            {
+                "name": {
+                    "minLength": {
+                        "message": "String must be at least 1 characters",
+                        "target": 1,
+                        "cause": "",
+                        "value": "",
+                    }
+                }
+            },
+        ),
+        (
+            {"name": "a" * 129, "extension": "1"},
+            {
+                "name": {
+                    "maxLength": {
+                        "message": "String must not be more than 128 characters",
+                        "target": 128,
+                        "cause": "a" * 129,
+                        "value": "a" * 129,
+                    }
+                }
+            },
+        ),
+        (
+            {"name": "x", "extension": "1", "dial_first": "both"},
+            {
+                "dial_first": {
+                    "enum": {
+                        "message": "Value not found in enumerated list of values",
+                        "target": ["extension", "contact"],
+                        "value": "both",
+                    }
+                }
+            },
+        ),
+    ],
+)
+async def test_5_2_complaints_in_full(api: Api, fields: dict[str, Any], complaints: dict[str, Any]) -> None:
+    response, body = await api.call("PUT", LIST, fields)
+    assert (response.status, body["message"], body["data"]) == (400, "validation error", complaints)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "code"),
+    [
+        ({"name": "ü" * 65}, "name", "maxLength"),
+        ({"auth_required": "maybe"}, "auth_required", "type"),
+        ({"throttle": "1.5"}, "throttle", "type"),
+        ({"throttle": True}, "throttle", "type"),
+        ({"timeout": 1.5}, "timeout", "type"),
+        ({"timeout": "9" * 30}, "timeout", "type"),
+        ({"whitelist": "x"}, "whitelist", "type"),
+        ({"whitelist": ["a", 1]}, "whitelist.1", "type"),
+        ({"whitelist": ["a", ""]}, "whitelist.1", "minLength"),
+        ({"whitelist": ["ok", "(", "(?=x)"]}, "whitelist.1", "pattern"),
+        ({"whitelist": ["ok", "(", "(?=x)"]}, "whitelist.2", "pattern"),
+        ({"whitelist": ["(a{1000}){1000}"]}, "whitelist.0", "pattern"),
+        ({"whitelist": ["x" * 2000]}, "whitelist.0", "pattern"),
+        ({"media": {"ignore_early_media": "perhaps"}}, "media.ignore_early_media", "type"),
+        ({"music_on_hold": {"media_id": "x" * 2049}}, "music_on_hold.media_id", "maxLength"),
+        ({"custom_application_vars": {"a.b": 1}}, "custom_application_vars.a%2Eb", "type"),
+        ({"bypass_media": "x"}, "bypass_media", "not_one_schema_valid"),
+        ({"custom_sip_headers": {"X-A": 1}}, "custom_sip_headers.X-A", "type"),
+        ({"custom_sip_headers": {"X-A": "a\r\nVia: x"}}, "custom_sip_headers.X-A", "pattern"),
+        ({"custom_sip_headers": {"X A": "a"}}, "custom_sip_headers.X A", "forbidden"),
+        ({"custom_sip_headers": {"Via": "a"}}, "custom_sip_headers.Via", "forbidden"),
+        ({"custom_sip_headers": {"v": "a"}}, "custom_sip_headers.v", "forbidden"),
+        (
+            {"custom_sip_headers": {"out": {"proxy-authorization": "a"}}},
+            "custom_sip_headers.out.proxy-authorization",
+            "forbidden",
+        ),
+        ({"custom_sip_headers": {f"X-{n}": "a" for n in range(33)}}, "custom_sip_headers", "maxItems"),
+        ({"name": "a\r\nVia: x"}, "name", "pattern"),
+        ({"name": "a\x00"}, "name", "pattern"),
+        ({"extension": "1001\r\nVia: x"}, "extension", "pattern"),
+        ({"extension": "sip:a@b;maddr=192.0.2.1"}, "extension", "pattern"),
+        ({"extension": ""}, "extension", "pattern"),
+        ({"caller_id_number": "1\n2"}, "caller_id_number", "pattern"),
+        ({"outbound_callee_id_name": "\x7f"}, "outbound_callee_id_name", "pattern"),
+        ({"outbound_callee_id_number": "1\r2"}, "outbound_callee_id_number", "pattern"),
+    ],
+)
+async def test_5_2_complaints_by_path_and_code(api: Api, fields: dict[str, Any], path: str, code: str) -> None:
+    response, body = await api.call("PUT", LIST, {"name": "x", "extension": "1001", **fields})
+    assert response.status == 400, body
+    assert code in body["data"][path]
+
+
+async def test_5_2_strings_are_made_what_is_wanted(api: Api) -> None:
+    document = await api.create(auth_required="false", timeout="30", throttle="-1", bypass_media="true")
+    _, body = await api.call("GET", f"{LIST}/{document}")
+    found = [body["data"][name] for name in ("auth_required", "timeout", "throttle", "bypass_media")]
+    assert found == [False, 30, -1, "true"]
+
+
+async def test_5_2_data_that_is_a_list(api: Api) -> None:
+    response, body = await api.call("PUT", LIST, ["x"])
+    assert response.status == 400
+    assert "type" in body["data"][""]
+
+
+async def test_5_4_a_write_that_comes_too_late(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two saves of the same revision: the second is told."""
+    path = f"{LIST}/{await api.create()}"
+    answers = await asyncio.gather(*(api.call("PATCH", path, {"n": number}) for number in range(4)))
+    statuses = sorted(response.status for response, _ in answers)
+    assert statuses[0] == 200 and set(statuses) <= {200, 409}
+    for response, body in answers:
+        if response.status == 409:
+            assert (body["message"], body["data"]) == ("datastore_conflict", {"message": "conflicting documents"})
+
+
+async def test_5_4_a_locked_database(api: Api, tmp_path: Path) -> None:
+    document = await api.create()
+    other = sqlite3.connect(tmp_path / "c2c.db")
+    other.execute("BEGIN IMMEDIATE")
+    for verb, path in (("PUT", LIST), ("PATCH", f"{LIST}/{document}")):
+        response, body = await api.call(verb, path, {"name": "y", "extension": "1"})
+        assert (response.status, body["message"]) == (503, "datastore_unreachable")
+    response, body = await api.connect(document)
+    assert (response.status, body["message"]) == (503, "datastore_unreachable")
+    assert api.engine.orders == []
+    other.rollback()
+    other.close()
+    _, body = await api.call("GET", LIST)
+    assert [item["name"] for item in body["data"]] == ["Sales"]
+    response, _ = await api.connect(document)
+    assert response.status == 200
+
+
+async def test_6_pages(api: Api) -> None:
+    made = sorted([await api.create(name=f"n{number}") for number in range(5)], reverse=True)
+    _, body = await api.call("GET", f"{LIST}?page_size=2")
+    seen = [item["id"] for item in body["data"]]
+    assert body["page_size"] == 2
+    while "next_start_key" in body:
+        _, body = await api.call("GET", f"{LIST}?page_size=2&start_key={body['next_start_key']}")
+        seen += [item["id"] for item in body["data"]]
+    assert seen == made
+    assert body["page_size"] == 1
+    _, body = await api.call("GET", f"{LIST}?paginate=false")
+    assert [item["id"] for item in body["data"]] == made
+    assert not {"page_size", "start_key", "next_start_key"} & set(body)
+
+
+@pytest.mark.parametrize("order", ["ascending=true", "descending=false"])
+async def test_6_order(api: Api, order: str) -> None:
+    made = [await api.create() for _ in range(4)]
+    _, body = await api.call("GET", f"{LIST}?{order}&page_size=3")
+    assert [item["id"] for item in body["data"]] == sorted(made)[:3]
+    _, body = await api.call("GET", f"{LIST}?{order}&page_size=3&start_key={body['next_start_key']}")
+    assert [item["id"] for item in body["data"]] == sorted(made)[3:]
+
+
+@pytest.mark.parametrize(("size", "message"), [("0", "page size must be at least 1"), ("abc", "invalid page size")])
+async def test_6_a_page_size_that_is_none(api: Api, size: str, message: str) -> None:
+    response, body = await api.call("GET", f"{LIST}?page_size={size}")
+    assert (response.status, body["message"], body["data"]) == (404, "faulty_request", {"message": message})
+
+
+async def test_6_an_empty_list(api: Api) -> None:
+    _, body = await api.call("GET", LIST)
+    assert (body["data"], body["page_size"]) == ([], 0)
+    assert not {"start_key", "next_start_key", "revision"} & set(body)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("filter_name=one", ["one"]),
+        ("filter_name=nothing", []),
+        ('filter_name=["one","two"]', ["one", "two"]),
+        ("filter_not_name=one", ["three", "two"]),
+        ("filter_media.ignore_early_media=true", ["two"]),
+        ("filter_auth_required=false", ["three"]),
+        ("filter_throttle=5", ["one"]),
+        ("has_key=throttle", ["one"]),
+        ("key_missing=throttle", ["three", "two"]),
+        ("has_value=custom", ["three"]),
+        ("value_missing=custom", ["one", "two"]),
+        ("missing_value=custom", ["one", "two"]),
+        ("filter_name=one&has_key=media", []),
+        ("created_from=1", ["one", "three", "two"]),
+        ("created_to=1", []),
+        ("modified_from=99999999999", []),
+        ("whatever=1", ["one", "three", "two"]),
+    ],
+)
+async def test_6_filters(api: Api, query: str, names: list[str]) -> None:
+    await api.create(name="one", throttle=5)
+    await api.create(name="two", media={"ignore_early_media": True})
+    await api.create(name="three", auth_required=False, custom="value")
+    response, body = await api.call("GET", f"{LIST}?{query}")
+    assert response.status == 200
+    assert sorted(item["name"] for item in body["data"]) == names
+
+
+async def test_7_1_items_have_three_fields(api: Api) -> None:
+    document = await api.create(custom="x")
+    _, body = await api.call("GET", LIST)
+    assert body["data"] == [{"id": document, "name": "Sales", "extension": "1001"}]
+
+
+async def test_7_2_create(api: Api) -> None:
+    response, body = await api.call(
+        "PUT", LIST, {"name": "Sales", "extension": "1001", "auth_required": False, "id": "x"}
+    )
+    data = body["data"]
+    assert response.status == 201
+    assert response.headers["Location"].endswith(f"/v2/accounts/{A}/clicktocall/{data['id']}")
+    assert data == {
+        "id": data["id"],
+        "name": "Sales",
+        "extension": "1001",
+        "auth_required": False,
+        "custom_application_vars": {},
+    }
+    assert len(data["id"]) == 32 and data["id"] != "x"
+    assert body["revision"].startswith("1-")
+
+
+async def test_7_2_defaults_and_unknown_fields(api: Api) -> None:
+    _, body = await api.call("PUT", LIST, {"name": "x", "extension": "2600", "anything": {"at": ["all"]}, "none": None})
+    assert body["data"]["auth_required"] is True
+    assert "dial_first" not in body["data"]
+    assert body["data"]["anything"] == {"at": ["all"]}
+    assert "none" not in body["data"]
+
+
+async def test_7_3_read(api: Api) -> None:
+    document = await api.create()
+    response, body = await api.call("GET", f"{LIST}/{document}")
+    assert (response.status, body["data"]["id"]) == (200, document)
+    response, body = await api.call("GET", f"{LIST}/{NOBODY}")
+    assert (response.status, body["data"]) == (404, {"message": "bad identifier", "cause": NOBODY})
+
+
+async def test_7_4_replace(api: Api) -> None:
+    document = await api.create(custom="x", auth_required=False)
+    response, body = await api.call("POST", f"{LIST}/{document}", {"id": document, "name": "New", "extension": "2600"})
+    assert response.status == 200
+    assert body["data"] == {
+        "id": document,
+        "name": "New",
+        "extension": "2600",
+        "auth_required": True,
+        "custom_application_vars": {},
+    }
+    assert body["revision"].startswith("2-")
+    response, _ = await api.call("POST", f"{LIST}/{NOBODY}", {"name": "x"})
+    assert response.status == 400
+    response, _ = await api.call("POST", f"{LIST}/{NOBODY}", {"name": "x", "extension": "1"})
+    assert response.status == 404
+
+
+async def test_7_5_patch(api: Api) -> None:
+    document = await api.create(media={"ignore_early_media": True, "x": 1}, gone=1)
+    response, body = await api.call(
+        "PATCH", f"{LIST}/{document}", {"custom": "value", "media": {"x": None}, "gone": None}
+    )
+    assert response.status == 200
+    assert body["data"]["custom"] == "value"
+    assert body["data"]["media"] == {"ignore_early_media": True}
+    assert "gone" not in body["data"]
+    response, body = await api.call("PATCH", f"{LIST}/{document}", {"name": None})
+    assert (response.status, list(body["data"]["name"])) == (400, ["required"])
+    response, _ = await api.call("PATCH", f"{LIST}/{NOBODY}", {"name": 1})
+    assert response.status == 404
+    response, _ = await api.call("PATCH", f"{LIST}/{document}", ["x"])
+    assert response.status == 400
+
+
+async def test_7_6_delete(api: Api) -> None:
+    path = f"{LIST}/{await api.create()}"
+    response, body = await api.call("DELETE", path, {"ui_metadata": {}})
+    assert response.status == 200
+    assert body["data"]["_read_only"] == {"deleted": True}
+    assert body["revision"].startswith("2-")
+    for verb, rest in (("GET", ""), ("POST", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/connect")):
+        fields = {"name": "x", "extension": "1", "contact": "4155550100"}
+        response, _ = await api.call(verb, path + rest, fields)
+        assert response.status == 404, verb
+    _, body = await api.call("GET", LIST)
+    assert body["data"] == []
+
+
+async def test_13_kazoos_own_sequence(api: Api) -> None:
+    """What Kazoo's proper module does: empty list, create, patch, list, delete, empty list."""
+    _, body = await api.call("GET", LIST)
+    assert body["data"] == []
+    document = await api.create(name="a1b2c3d4", extension="2600")
+    response, _ = await api.call("PATCH", f"{LIST}/{document}", {"custom": "value"})
+    assert response.status == 200
+    _, body = await api.call("GET", LIST)
+    assert [item["id"] for item in body["data"]] == [document]
+    await api.call("DELETE", f"{LIST}/{document}")
+    _, body = await api.call("GET", LIST)
+    assert body["data"] == []
