@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -10,6 +11,7 @@ from c2c_b2bua.sip.errors import SipError
 
 Line = tuple[str, str]
 """Type letter and value: `("a", "sendrecv")`."""
+LINE_END_PATTERN = re.compile(r"\r\n|\r|\n")
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
@@ -99,7 +101,8 @@ class SessionDescription(msgspec.Struct, frozen=True):
         current = session
         head: list[str] = []
         heads: list[tuple[list[str], list[Line]]] = []
-        for row in data.decode("utf-8", "replace").splitlines():
+        # Not splitlines(): U+2028 and its kin may stand in a text (RFC 4566 §9, byte-string).
+        for row in LINE_END_PATTERN.split(data.decode("utf-8", "replace")):
             if not row.strip():
                 continue
             letter, equals, value = row[:1], row[1:2], row[2:]
@@ -224,7 +227,7 @@ def renumbered(media: Media, numbers: dict[str, str]) -> Media:
 
 def parse_origin(value: str) -> Origin:
     words = value.split()
-    if len(words) != 6 or not words[2].isdecimal():
+    if len(words) != 6 or not is_number(words[2], 20):
         raise SipError(f"malformed o= {value[:60]!r}", 488)
     return Origin(words[0], words[1], int(words[2]), words[5])
 
@@ -233,9 +236,13 @@ def parse_media(words: list[str], lines: tuple[Line, ...]) -> Media:
     if len(words) < 4:
         raise SipError(f"malformed m= {' '.join(words)[:60]!r}", 488)
     port, _, ports = words[1].partition("/")
-    if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+    if not is_number(port, 5) or int(port) > 65535:
         raise SipError(f"malformed port in m= {words[1][:20]!r}", 488)
     return Media(words[0], int(port), ports, words[2], tuple(words[3:]), lines)
+
+
+def is_number(text: str, digits: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= digits
 
 
 def is_direction(line: Line) -> bool:

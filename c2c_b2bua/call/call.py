@@ -14,7 +14,7 @@ from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.leg import DOWN, IDLE, Leg
-from c2c_b2bua.sip.reason import Why
+from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Forget, StartTimer, Work
 
@@ -158,7 +158,7 @@ class Call:
             ended_by=self.ended_by,
             cause=why.cause if why else None,
             sip_code=(why.sip_code or (200 if self.bridged_at else None)) if why else None,
-            reason=why.text if why else None,
+            reason=legible(why.text) if why else None,
             legs=[leg_record(leg) for leg in (self.a, self.b) if leg.invited_at is not None],
         )
 
@@ -175,7 +175,7 @@ def leg_record(leg: Leg) -> LegRecord:
         answered_at=leg.answered_at,
         ended_at=leg.ended_at,
         sip_code=leg.sip_code,
-        reason=leg.sip_reason,
+        reason=legible(leg.sip_reason),
         cause=why.cause if why else None,
     )
 

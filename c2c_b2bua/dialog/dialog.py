@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import NameAddr
 from c2c_b2bua.sip.message import Message, Request, Response
@@ -38,7 +40,7 @@ class Dialog:
         self.hop = self.remote_target if first is None else first.uri
         # The URI of a request carries no headers (§19.1.1), whatever the Contact had.
         target = first.uri if first is not None and self.strict else self.remote_target
-        self.request_uri = str(target).partition("?")[0]
+        self.request_uri = str(msgspec.structs.replace(target, headers=""))
 
     def refresh(self, message: Message) -> None:
         """Take the remote target of a target refresh request or its 2xx (§12.2): the route set stays."""

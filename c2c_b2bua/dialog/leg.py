@@ -9,6 +9,8 @@ Requests of the peer inside the dialog are in `leg_requests.py`.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.authentication import HEADERS, Authentication
 from c2c_b2bua.dialog.dialog import Dialog
@@ -155,7 +157,7 @@ class Leg:
     def refuse(self, key: str, status: int, reason: str = "") -> Work:
         """Refuse what `Offered` or `OfferWanted` told; the session stays as it was."""
         request = self.pending.pop(key)
-        if self.media.offered is not None:
+        if request.body and self.media.offered is not None:
             self.media.decline()
         return [Reply(key, request.response(status, reason))]
 
@@ -233,7 +235,10 @@ class Leg:
         known = self.acks.get((sequence, tag))
         if known is not None:
             return [known]
-        dialog = Dialog(self.invite, response)
+        try:
+            dialog = Dialog(self.invite, response)
+        except SipError as error:
+            return self.misunderstood(error, now)
         work = self.acknowledge(dialog, self.invite, tag)
         if self.state not in (INVITING, RINGING):
             bye = dialog.request("BYE", sequence + 1)
@@ -254,6 +259,14 @@ class Leg:
         self.early_body = b""
         return [*work, Answered(self.call, self.name)]
 
+    def misunderstood(self, error: SipError, now: float) -> Work:
+        """A 2xx that no ACK can follow, for its Contact or Record-Route is none."""
+        if self.state not in (INVITING, RINGING):
+            return []
+        self.why = Why("INTERWORKING", 502, error.reason)
+        self.sip_code, self.sip_reason = 502, error.reason
+        return self.down(now, Refused(self.call, self.name, self.why, True))
+
     def reinvite_response(self, request: Request, response: Response, now: float) -> Work:
         status = response.status
         if status < 200 or self.dialog is None:
@@ -263,7 +276,8 @@ class Leg:
             known = self.acks.get((request.cseq.number, tag))
             if known is not None:
                 return [known]
-            self.dialog.refresh(response)
+            with suppress(SipError):  # a Contact that is none: the last one stays
+                self.dialog.refresh(response)
             work = self.acknowledge(self.dialog, request, tag)
             self.reinvite = None
             if self.state != UP:

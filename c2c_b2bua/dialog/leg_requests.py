@@ -17,9 +17,9 @@ KNOWN_METHODS = frozenset({
 
 
 def is_of_dialog(leg: Leg, request: Request) -> bool:
-    """Whether both tags name the leg's dialog (§12.2.2)."""
+    """Whether both tags name the leg's dialog (§12.2.2); a peer of RFC 2543 may have none."""
     dialog = leg.dialog
-    return dialog is not None and request.from_tag == dialog.remote_tag and request.to_tag == leg.tag
+    return dialog is not None and (request.from_tag or "") == dialog.remote_tag and request.to_tag == leg.tag
 
 
 def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:

@@ -9,16 +9,21 @@ from c2c_b2bua.sip.fields import Challenge
 from c2c_b2bua.sip.grammar import quote
 
 
+def octets(text: str) -> bytes:
+    """The bytes that were on the wire, even where they are no UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def hash_md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    return hashlib.md5(octets(text), usedforsecurity=False).hexdigest()
 
 
 def hash_sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(octets(text)).hexdigest()
 
 
 def hash_sha512_256(text: str) -> str:
-    return hashlib.new("sha512_256", text.encode()).hexdigest()
+    return hashlib.new("sha512_256", octets(text)).hexdigest()
 
 
 # Strongest first: of several challenges of one realm the first one here is answered (RFC 8760 §2.4).

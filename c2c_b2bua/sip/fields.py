@@ -64,7 +64,7 @@ class NameAddr(msgspec.Struct, frozen=True):
                 raise SipError(f"malformed {what}: no <URI> after the display name")
         else:
             open_bracket = text.find("<")
-            if open_bracket < 0:
+            if open_bracket < 0 or 0 <= text.find('"') < open_bracket:
                 # addr-spec: what follows the first ; belongs to the header, not to the URI (§20)
                 address, semicolon, _ = text.partition(";")
                 if "?" in address or "," in address:
@@ -101,16 +101,19 @@ class Via(msgspec.Struct, frozen=True):
     host: str
     port: int | None = None
     parameters: Parameters = {}
+    version: str = "2.0"
+    """Kept, so that a request of another version can be refused over its own Via (RFC 4475 §3.1.2.16)."""
 
     @classmethod
     def parse(cls, text: str) -> Via:
         found = VIA_PATTERN.match(text)
-        if found is None or found[2] != "2.0":
+        if found is None:
             raise SipError(f"malformed Via {text[:60]!r}")
         port = int(found[5]) if found[5] else None
         if port is not None and port > 65535:
             raise SipError("port above 65535 in Via")
-        return cls(found[3].upper(), found[4].lower(), port, parse_parameters(text, found.end(), "Via"))
+        parameters = parse_parameters(text, found.end(), "Via")
+        return cls(found[3].upper(), found[4].lower(), port, parameters, found[2])
 
     @property
     def branch(self) -> str:
@@ -128,7 +131,7 @@ class Via(msgspec.Struct, frozen=True):
         parameters = {**self.parameters, "received": flow.host}
         if asked:
             parameters["rport"] = str(flow.port)
-        return Via(self.transport, self.host, self.port, parameters)
+        return Via(self.transport, self.host, self.port, parameters, self.version)
 
     def reply_flow(self, flow: Flow) -> Flow:
         """The way a response takes (§18.2.2, RFC 3581 §4): back over the stream, or to the source that sent the datagram."""
@@ -137,7 +140,7 @@ class Via(msgspec.Struct, frozen=True):
         return Flow(flow.interface, flow.host, self.port or 5060)
 
     def __str__(self) -> str:
-        return f"SIP/2.0/{self.transport} {self.sent_by}{print_parameters(self.parameters)}"
+        return f"SIP/{self.version}/{self.transport} {self.sent_by}{print_parameters(self.parameters)}"
 
 
 class CSeq(msgspec.Struct, frozen=True):

@@ -61,7 +61,7 @@ class Framer:
             frames.append(PING)
             del buffer[:4]
             return True
-        if PING.startswith(bytes(buffer)):
+        if len(buffer) < len(PING) and PING.startswith(bytes(buffer)):
             return False
         del buffer[0]
         return True

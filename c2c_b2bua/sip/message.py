@@ -14,7 +14,8 @@ from c2c_b2bua.sip.uri import Uri
 Headers = dict[str, list[str]]
 """Canonical name -> raw values, in the order of the wire."""
 
-FOLD_PATTERN = re.compile(r"[ \t]*\r\n[ \t]+")
+FOLD_PATTERN = re.compile(r"(?:\r\n[ \t]+)+")
+MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
 REASON_PHRASES = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress", 200: "OK",
@@ -168,16 +169,24 @@ class Request(Message):
             if len(self.headers.get(name, MISSING)) > 1:
                 raise SipError(f"more than one {name}")
         max_forwards = self.get("Max-Forwards")
-        if max_forwards is not None and not (max_forwards.isdecimal() and int(max_forwards) < 256):
+        if max_forwards is not None and not MAX_FORWARDS_PATTERN.fullmatch(max_forwards):
             raise SipError(f"malformed Max-Forwards {max_forwards[:20]!r}")
         if Uri.parse(self.uri).headers:
             raise SipError("the Request-URI carries headers")
+
+    @property
+    def has_to_tag(self) -> bool:
+        """Whether To has a tag, even where To as a whole cannot be read."""
+        try:
+            return bool(self.to_tag)
+        except SipError:
+            return ";tag=" in (self.get("To") or "")
 
     def response(self, status: int, reason: str = "", to_tag: str = "") -> Response:
         """A response to this request (§8.2.6): Via, From, To, Call-ID and CSeq copied, `to_tag` added where To has none."""
         headers = self.headers
         to = headers.get("To", MISSING)
-        if to_tag and ";tag=" not in to[0].replace(" ", "").lower():
+        if to_tag and to and not self.has_to_tag:
             to = [f"{to[0]};tag={to_tag}"]
         copied: Headers = {
             "Via": headers["Via"],

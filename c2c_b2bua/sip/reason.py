@@ -6,7 +6,7 @@ import msgspec
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import parse_parameters
-from c2c_b2bua.sip.grammar import quote, unquote
+from c2c_b2bua.sip.grammar import CONTROL_PATTERN, quote, unquote
 from c2c_b2bua.sip.message import Message
 
 Q850 = {
@@ -68,6 +68,13 @@ def why_of(status: int, message: Message, text: str) -> Why:
     return Why(said.cause if said else cause_of(status), status, text or (said.text if said else None))
 
 
+def legible(text: str | None) -> str | None:
+    """What a peer said, fit for a record: no control characters, and U+FFFD for bytes that are no UTF-8."""
+    if text is None or text.isprintable():
+        return text
+    return CONTROL_PATTERN.sub("", text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def said_in(message: Message) -> Why | None:
     """What the Reason header of a message says by Q.850; None without one, or when it is malformed."""
     if "Reason" not in message.headers:
@@ -80,7 +87,7 @@ def said_in(message: Message) -> Why | None:
             except SipError:
                 return None
             number = parameters.get("cause") or ""
-            if number.isascii() and number.isdecimal():
+            if number.isascii() and number.isdecimal() and len(number) <= 3:
                 word = WORDS.get(int(number), "NORMAL_UNSPECIFIED")
                 return Why(word, None, unquote(parameters.get("text") or "") or None)
     return None

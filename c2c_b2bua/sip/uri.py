@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import msgspec
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.grammar import ABSOLUTE_URI_PATTERN, SIP_URI_PATTERN
+from c2c_b2bua.sip.grammar import ABSOLUTE_URI_PATTERN, SIP_URI_PATTERN, TOKEN_PATTERN
 
 # §19.1.4: a URI that has one of these does not equal a URI without it.
 SIGNIFICANT_PARAMETERS = ("user", "ttl", "method", "maddr", "transport")
@@ -93,6 +93,9 @@ def parse_uri(text: str) -> Uri:
     if parameter_text:
         for parameter in parameter_text[1:].split(";"):
             name, equals, value = parameter.partition("=")
+            if "%" in name:
+                plain = unquote(name)
+                name = plain if TOKEN_PATTERN.fullmatch(plain) else name
             name = name.lower()
             if name in parameters:
                 raise SipError(f"parameter {name} twice in URI {text!r}")

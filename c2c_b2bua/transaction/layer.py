@@ -182,14 +182,16 @@ class TransactionLayer:
         via = request.via
         seen = via.received_over(flow)
         if seen is not via:
-            _, _, rest = request.headers["Via"][0].partition(",")
-            request.headers["Via"][0] = f"{seen},{rest}" if rest else str(seen)
+            request.headers["Via"][:1] = [str(seen), *split_list(request.headers["Via"][0])[1:]]
         owner = self.owner_of(request)
         kind = InviteServer if request.method == "INVITE" else Server
         server = self.servers[key] = kind(key, owner, via.reply_flow(flow))
         if request.method == "CANCEL":
             return self.cancel(server, request, now)
-        return self.requested(owner, key, request, now)
+        try:
+            return self.requested(owner, key, request, now)
+        except SipError as error:
+            return server.respond(request.response(error.status, phrase(error), self.tokens.tag()), now)
 
     def cancel(self, server: InviteServer | Server, request: Request, now: float) -> Work:
         """A CANCEL is answered on its own, and ends the INVITE of the same branch if that still waits (§9.2)."""
@@ -207,8 +209,7 @@ class TransactionLayer:
             via = request.via
         except SipError:
             return []
-        reason = f"{REASON_PHRASES.get(error.status, 'Bad Request')}: {error.reason}"
-        response = request.response(error.status, CONTROL_PATTERN.sub("?", reason), self.tokens.tag())
+        response = request.response(error.status, phrase(error), self.tokens.tag())
         response.headers["Via"] = [str(via.received_over(flow)), *split_list(",".join(response.headers["Via"]))[1:]]
         try:
             return [Send(bytes(response), via.reply_flow(flow))]
@@ -339,7 +340,7 @@ class TransactionLayer:
 
     def respond(self, action: Respond, now: float) -> Work:
         request = action.request
-        if action.is_local and self.left_udp and action.response.status == 503:
+        if action.is_local and self.left_udp and action.response.status == 503 and request.headers["Via"]:
             moved = self.left_udp.pop(client_key(request.via.branch, request.method), None)
             if moved is not None:
                 first, flow = moved
@@ -350,6 +351,11 @@ class TransactionLayer:
     def unacknowledged(self, action: Unacknowledged, now: float) -> Work:
         """A refusal of ours was never acknowledged: the dialog's own timers see to the rest."""
         return []
+
+
+def phrase(error: SipError) -> str:
+    """The reason phrase that says what was wrong."""
+    return CONTROL_PATTERN.sub("?", f"{REASON_PHRASES.get(error.status, 'Bad Request')}: {error.reason}")
 
 
 def same_peer(flow: Flow, broken: Flow) -> bool:
