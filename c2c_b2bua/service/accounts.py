@@ -93,12 +93,11 @@ class Accounts:
 
     def may_act_on(self, actor_id: str, account_id: str) -> bool:
         """Whether the one is the other or one of its ancestors."""
-        here: str | None = account_id
+        here = self.by_id.get(account_id)
         for _ in range(len(self.by_id)):
-            if here == actor_id:
-                return True
-            account = self.by_id.get(here or "")
-            here = account.parent if account else None
+            if here is None or here.id == actor_id:
+                return here is not None
+            here = self.by_id.get(here.parent)
         return False
 
     async def log_in_with_key(self, api_key: str) -> tuple[Account, Grant]:

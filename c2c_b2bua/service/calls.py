@@ -141,7 +141,13 @@ class Calls:
         self.accepted += 1
         if request.blocking:
             call.outcome = asyncio.get_running_loop().create_future()
-        self.engine.connect(self.planner.order(plan, call_id))
+        try:
+            self.engine.connect(self.planner.order(plan, call_id))
+        except BaseException:
+            del self.live[call_id]
+            release(trunks)
+            self.history.give_up(call.history_id, call_id, now)
+            raise
         return await self.outcome(call) if call.outcome else reply
 
     def check_limits(self, request: Connect, plan: Plan, now: float) -> None:
@@ -171,10 +177,10 @@ class Calls:
         try:
             await self.history.accept(row)
         except asyncio.CancelledError:
-            self.history.give_up(row)
+            self.history.give_up(row.id, row.call_id, row.accepted_at)
             raise
         if self.draining:
-            self.history.give_up(row)
+            self.history.give_up(row.id, row.call_id, row.accepted_at)
             raise UnavailableError("the service is stopping", DRAINING_WAIT)
 
     async def outcome(self, call: LiveCall) -> bytes:

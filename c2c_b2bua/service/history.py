@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord
+from c2c_b2bua.call.record import CallRecord, LegRecord
 from c2c_b2bua.service.listing import GREGORIAN, Listing, Page, page_of
 from c2c_b2bua.storage.history import Accepted, Ended, HistoryRow, HistoryStore
 
@@ -36,7 +36,8 @@ class History:
         await self.store.start()
         abandoned = await self.store.running()
         for row in abandoned:
-            self.close(row, ABANDONED, "error", "the service was stopped while this call went on")
+            text = "the service was stopped while this call went on"
+            self.close(row.id, row.call_id, row.accepted_at, ABANDONED, text)
         if abandoned:
             log.warning("calls of a killed process closed", calls=len(abandoned))
 
@@ -48,16 +49,16 @@ class History:
         """Returns once it is on disk; StorageError."""
         await self.store.accept(row)
 
-    def give_up(self, row: Accepted) -> None:
+    def give_up(self, history_id: str, call_id: str, accepted_at: float) -> None:
         """Close a call that was accepted and then not made."""
-        self.close(row, "ORIGINATOR_CANCEL", "api", "the request was given up before anybody was rung")
+        text = "the request was given up before anybody was rung"
+        self.close(history_id, call_id, accepted_at, "ORIGINATOR_CANCEL", text)
 
-    def close(self, row: Accepted, cause: str, ended_by: EndedBy, text: str) -> None:
+    def close(self, history_id: str, call_id: str, accepted_at: float, cause: str, text: str) -> None:
         """Have the end of a call written of which no leg is known."""
-        now = self.now()
-        record = CallRecord(call_id=row.call_id, accepted_at=row.accepted_at, ended_at=now, ended_by=ended_by)
+        record = CallRecord(call_id=call_id, accepted_at=accepted_at, ended_at=self.now(), ended_by="error")
         record.cause, record.reason = cause, text
-        self.end(row.id, record)
+        self.end(history_id, record)
 
     def end(self, history_id: str, record: CallRecord) -> None:
         """Have the end of a call written."""

@@ -1,0 +1,129 @@
+"""What connects survive: restarts, kills, requests given up, a service that stops."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from c2c_b2bua.service.documents import ClickToCall
+from c2c_b2bua.service.errors import ConflictingError, UnavailableError
+from c2c_b2bua.service.exchange import Exchange
+from c2c_b2bua.service.listing import Listing
+from c2c_b2bua.service.originate import Connect, Plan
+from tests.api.conftest import A
+from tests.api.scripted_engine import ScriptedEngine
+from tests.service.conftest import StartExchange
+
+
+def rendered(_plan: Plan, call_id: str) -> bytes:
+    return b'{"call_id":"' + call_id.encode() + b'"}'
+
+
+async def made(exchange: Exchange, **fields: Any) -> ClickToCall:
+    return await exchange.documents.save(exchange.documents.created(A, {"name": "x", "extension": "1001", **fields}))
+
+
+async def request(exchange: Exchange, document: ClickToCall, **fields: Any) -> Connect:
+    values = {"contact": "4155550100", "render": rendered, **fields}
+    return Connect(account=await exchange.accounts.account(A), document=document, **values)
+
+
+async def items(exchange: Exchange, document: ClickToCall) -> list[Any]:
+    return (await exchange.history.page(A, document.id, Listing())).items
+
+
+async def test_documents_and_history_outlive_a_restart(start_exchange: StartExchange, engine: ScriptedEngine) -> None:
+    first = await start_exchange()
+    document = await made(first, whitelist=["^\\+1"], throttle=5)
+    await first.calls.connect(await request(first, document))
+    engine.bridge(engine.orders[0].call_id)
+    engine.end(engine.orders[0].call_id, "NORMAL_CLEARING", "a")
+    await first.stop()
+    second = await start_exchange()
+    again = second.documents.get(A, document.id)
+    assert (again.row, again.throttle, len(again.patterns)) == (document.row, 5, 1)
+    assert [item["result"] for item in await items(second, again)] == ["success"]
+
+
+async def test_calls_of_a_killed_process_are_closed_truthfully(start_exchange: StartExchange) -> None:
+    first = await start_exchange()
+    document = await made(first)
+    await first.calls.connect(await request(first, document))
+    second = await start_exchange()
+    (item,) = await items(second, document)
+    assert (item["result"], item["cause"], item["ended_by"]) == ("error", "RECOVERY_ON_TIMER_EXPIRE", "error")
+    assert item["ended_at"] is not None and item["legs"] == []
+
+
+async def test_idempotency_keys_outlive_a_restart(start_exchange: StartExchange, engine: ScriptedEngine) -> None:
+    first = await start_exchange()
+    document = await made(first)
+    answer = await first.calls.connect(await request(first, document, idempotency_key="k"))
+    engine.then = lambda engine, call_id: engine.end(call_id, "USER_BUSY", "a", 486)
+    await first.calls.connect(await request(first, document, idempotency_key="b", blocking=True))
+    await first.stop()
+    second = await start_exchange()
+    assert await second.calls.connect(await request(second, document, idempotency_key="k")) == answer
+    with pytest.raises(ConflictingError):
+        await second.calls.connect(await request(second, document, idempotency_key="k", contact="4155550101"))
+    blocked = await second.calls.connect(await request(second, document, idempotency_key="b", blocking=True))
+    assert b'"USER_BUSY"' in blocked
+    assert len(engine.orders) == 2
+
+
+async def test_idempotency_keys_end_after_a_day(exchange: Exchange, engine: ScriptedEngine) -> None:
+    engine.clock = engine.now()
+    document = await made(exchange)
+    first = await exchange.calls.connect(await request(exchange, document, idempotency_key="k"))
+    engine.clock += 86401
+    assert await exchange.calls.connect(await request(exchange, document, idempotency_key="k")) != first
+
+
+async def test_a_request_given_up_while_it_is_written_rings_nobody(exchange: Exchange, engine: ScriptedEngine) -> None:
+    document = await made(exchange)
+    task = asyncio.create_task(exchange.calls.connect(await request(exchange, document)))
+    await asyncio.sleep(0)
+    assert len(exchange.history.store.accepted) == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert engine.orders == []
+    (item,) = await items(exchange, document)
+    assert (item["result"], item["cause"]) == ("error", "ORIGINATOR_CANCEL")
+    assert [trunk.calls for trunk in exchange.calls.routes.trunks] == [0]
+
+
+async def test_a_service_that_begins_to_stop_rings_nobody_any_more(exchange: Exchange, engine: ScriptedEngine) -> None:
+    document = await made(exchange)
+    task = asyncio.create_task(exchange.calls.connect(await request(exchange, document)))
+    await asyncio.sleep(0)
+    assert len(exchange.history.store.accepted) == 1
+    exchange.drain()
+    with pytest.raises(UnavailableError):
+        await task
+    assert engine.orders == []
+
+
+async def test_the_end_of_a_call_is_counted_once_and_frees_everything(
+    exchange: Exchange, engine: ScriptedEngine
+) -> None:
+    document = await made(exchange)
+    for _ in range(50):
+        await exchange.calls.connect(await request(exchange, document))
+    assert exchange.calls.routes.trunks[0].calls == 50
+    for order in engine.orders:
+        engine.end(order.call_id, "USER_BUSY", "a", 486)
+    assert exchange.calls.live == {}
+    assert exchange.calls.routes.trunks[0].calls == 0
+    assert exchange.calls.ended == {"USER_BUSY": 50}
+
+
+async def test_news_of_calls_that_are_not_ours_is_ignored(exchange: Exchange, engine: ScriptedEngine) -> None:
+    document = await made(exchange)
+    await exchange.calls.connect(await request(exchange, document))
+    call_id = engine.orders[0].call_id
+    engine.end(call_id, "USER_BUSY", "a", 486)
+    engine.end(call_id, "USER_BUSY", "a", 486)
+    assert exchange.calls.ended == {"USER_BUSY": 1}
