@@ -34,6 +34,8 @@ class Database:
     def __init__(self, url: str, busy_timeout: float) -> None:
         parsed = sa.make_url(url)
         self.is_sqlite = parsed.drivername == "sqlite"
+        self.file = parsed.database or ""
+        self.busy_timeout = busy_timeout
         arguments: dict[str, Any] = {"timeout": busy_timeout} if self.is_sqlite else {}
         self.engine = create_async_engine(
             parsed.set(drivername=DRIVERS[parsed.drivername]), connect_args=arguments, pool_pre_ping=not self.is_sqlite
@@ -44,8 +46,19 @@ class Database:
 
     async def start(self) -> None:
         """Create or upgrade the tables; StorageError when that is impossible."""
+        if self.is_sqlite:
+            # aiosqlite 0.22 leaves a thread behind when it cannot open a file, and that may outlive the loop.
+            await asyncio.to_thread(self.try_file)
         async with self.writing() as connection:
             await connection.run_sync(upgrade)
+
+    def try_file(self) -> None:
+        """StorageError when this is no SQLite file that can be opened."""
+        try:
+            with contextlib.closing(sqlite3.connect(self.file, timeout=self.busy_timeout)) as connection:
+                connection.execute("PRAGMA schema_version")
+        except FAILURES as error:
+            raise StorageError(reason(error)) from error
 
     async def stop(self) -> None:
         """Close every connection."""
@@ -74,8 +87,12 @@ class Database:
 def set_pragmas(connection: Any, _record: object) -> None:
     """Readers do not wait for the writer; what is committed is on the disk."""
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    try:
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error:
+        connection.close()  # The pool forgets a connection that failed here, and its thread would live on.
+        raise
     cursor.close()
 
 
