@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import ANY
 
 import pytest
 
-from .server import PATIENCE, TICK
+from .ports import LOOPBACK, free_port
+from .server import PATIENCE, TICK, Server
 from .sipp import Message, Sipp
 from .stage import CUSTOMER, Record, Stage, leg, legs
 
@@ -82,7 +84,6 @@ ROWS = [
     # re-INVITEs
     Row("a_is_held", "b_holds_and_resumes", *TALK, "b", TALKED, TALKED),
     Row("a_holds", "b_glares", *TALK, "a", TALKED, TALKED),
-    Row("a_glares", "b_answers", *TALK, "a", TALKED, TALKED),
     Row("a_reinvites_early", "b_early_media", *TALK, "b", TALKED, TALKED),
     Row("a_follows", "b_reinvites_at_once", *TALK, "b", TALKED, TALKED),
     Row("a_moves", "b_is_moved", *TALK, "b", TALKED, TALKED),
@@ -147,6 +148,18 @@ async def test_over_tcp(stage: StageMaker) -> None:
     assert (record["result"], record["ended_by"]) == ("success", "b")
 
 
+async def test_a_phone_that_is_switched_off(tmp_path: Path) -> None:
+    """Nobody listens there: the call ends at once, not with a timer."""
+    nowhere = f"sip:{LOOPBACK}:{free_port()};transport=tcp"
+    async with Server(tmp_path, {"2001": nowhere, "2002": nowhere}) as server:
+        document = await server.create("2001")
+        call_id = (await server.connect(document, "2002"))["call_id"]
+        record = await server.ended(document, call_id)
+        await server.nothing_lives()
+    assert (record["result"], record["ended_by"], legs(record)) == ("error", "error", ["a"])
+    assert leg(record, "a")["sip_code"] == 503
+
+
 async def test_a_blocking_connect_is_told_why(stage: StageMaker) -> None:
     async with stage(a="a_busy") as play:
         play.document = await play.server.create("2001")
@@ -160,7 +173,8 @@ async def test_a_glare_is_tried_again_in_time(stage: StageMaker) -> None:
     """RFC 3261 §14.1: who owns the Call-ID waits 2.1 to 4 s."""
     async with stage(a="a_glares", b="b_answers") as play:
         await play.connect()
-        await play.outcome()
+        record = await play.outcome()
+    assert (record["result"], record["ended_by"]) == ("success", "a")
     messages = play.a.messages()
     refused = next(message for message in messages if message.sent and " 491 " in message.first_line)
     again = next(m for m in messages if m.at > refused.at and m.first_line.startswith("INVITE") and not m.sent)
