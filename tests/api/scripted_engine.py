@@ -45,7 +45,8 @@ class ScriptedEngine:
         legs[-1].invited_at = self.now()
 
     def tell(self, kind: Callable[..., CallNews], call_id: str, **rest: str) -> None:
-        news = kind(call_id=call_id, at=self.now(), record=self.records[call_id], **rest)
+        known = {"record": self.records[call_id]} if kind is CallEnded else {}
+        news = kind(call_id=call_id, at=self.now(), **known, **rest)
         for listener in self.listeners:
             listener(news)
 
