@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from c2c_b2bua.sip.errors import SipError
 
@@ -13,7 +14,7 @@ PING = b"\r\n\r\n"
 
 
 class Framer:
-    """Collects what a stream brings; `feed` returns whole messages, and PING for each keep-alive to be answered."""
+    """Collects what a stream brings; `feed` gives whole messages, and PING for each keep-alive to be answered."""
 
     __slots__ = ("buffer", "searched")
 
@@ -21,15 +22,19 @@ class Framer:
         self.buffer = bytearray()
         self.searched = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Add bytes; return what became complete. SipError when the stream cannot be followed any more: close it."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Add bytes; give what became complete. SipError, after that, when the stream cannot be followed: close it."""
         buffer = self.buffer
         buffer += data
-        frames: list[bytes] = []
         while buffer:
             if buffer[0] in b"\r\n":
-                if not self.skip_line_ends(frames):
-                    break
+                if buffer.startswith(PING):
+                    del buffer[:4]
+                    yield PING
+                elif len(buffer) < len(PING) and PING.startswith(bytes(buffer)):
+                    break  # a keep-alive may be half here
+                else:
+                    del buffer[0]  # a line end before a start line (§7.5)
                 continue
             end = buffer.find(b"\r\n\r\n", self.searched)
             if end < 0:
@@ -49,19 +54,7 @@ class Framer:
             if len(buffer) < total:
                 self.searched = end
                 break
-            frames.append(bytes(memoryview(buffer)[:total]))
+            frame = bytes(memoryview(buffer)[:total])
             del buffer[:total]
             self.searched = 0
-        return frames
-
-    def skip_line_ends(self, frames: list[bytes]) -> bool:
-        """Drop line ends before a start line (§7.5); False when a keep-alive may be half here."""
-        buffer = self.buffer
-        if buffer.startswith(PING):
-            frames.append(PING)
-            del buffer[:4]
-            return True
-        if len(buffer) < len(PING) and PING.startswith(bytes(buffer)):
-            return False
-        del buffer[0]
-        return True
+            yield frame

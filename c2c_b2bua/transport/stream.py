@@ -47,16 +47,14 @@ class StreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            frames = self.framer.feed(data)
+            for frame in self.framer.feed(data):
+                if frame is PING:
+                    self.send(PONG)
+                else:
+                    self.receive(frame, self.flow)
         except SipError as error:
             log.warning("stream closed", peer=self.flow.host, reason=error.reason)
             self.close()
-            return
-        for frame in frames:
-            if frame is PING:
-                self.send(PONG)
-            else:
-                self.receive(frame, self.flow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None

@@ -20,7 +20,12 @@ NAME_ADDRS = [
     ('"Bob" <sip:bob@biloxi.com> ;tag=a6c85cf', "Bob", "sip:bob@biloxi.com", {"tag": "a6c85cf"}),
     ('"A. G. Bell"<sip:agb@bell.com>;tag=a48s', "A. G. Bell", "sip:agb@bell.com", {"tag": "a48s"}),
     ("caller<sip:caller@example.com>;tag=323", "caller", "sip:caller@example.com", {"tag": "323"}),
-    (r'"J Rosenberg \\\"" <sip:jdrosen@example.com> ; tag = 98asjd8', 'J Rosenberg \\"', "sip:jdrosen@example.com", {"tag": "98asjd8"}),
+    (
+        r'"J Rosenberg \\\"" <sip:jdrosen@example.com> ; tag = 98asjd8',
+        'J Rosenberg \\"',
+        "sip:jdrosen@example.com",
+        {"tag": "98asjd8"},
+    ),
     ('"Bell, Alexander; <x>" <sip:a.g.bell@example.com>', "Bell, Alexander; <x>", "sip:a.g.bell@example.com", {}),
     ('"" <sip:a@b>', "", "sip:a@b", {}),
     ("Иван <sip:ivan@example.com>", "Иван", "sip:ivan@example.com", {}),
@@ -32,7 +37,7 @@ NAME_ADDRS = [
     ('<sip:a@b>;text="x;y=\\"z>\\""', "", "sip:a@b", {"text": '"x;y=\\"z>\\""'}),
     ('sip:a@b;+sip.instance="<urn:uuid:1>"', "", "sip:a@b", {"+sip.instance": '"<urn:uuid:1>"'}),
     ("<sip:a@b>;flag", "", "sip:a@b", {"flag": None}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "name", "uri", "parameters"), NAME_ADDRS)
@@ -108,13 +113,25 @@ def test_comma_lists(text: str, parts: list[str]) -> None:
 VIAS = [
     ("SIP/2.0/UDP pc33.atlanta.com;branch=z9hG4bK776", Via("UDP", "pc33.atlanta.com", None, {"branch": "z9hG4bK776"})),
     ("SIP/2.0/udp 192.0.2.1:5060 ;received=192.0.2.207", Via("UDP", "192.0.2.1", 5060, {"received": "192.0.2.207"})),
-    ("SIP  / 2.0  / TCP     spindle.example.com   ; branch  =   z9hG4bK9ikj8", Via("TCP", "spindle.example.com", None, {"branch": "z9hG4bK9ikj8"})),
-    ("SIP/2.0/TLS [2001:db8::9:255]:5061;branch=z9hG4bKa;rport", Via("TLS", "[2001:db8::9:255]", 5061, {"branch": "z9hG4bKa", "rport": None})),
-    ("SIP/2.0/UNKNOWN t4.example.com;branch=z9hG4bKasd0f3en", Via("UNKNOWN", "t4.example.com", None, {"branch": "z9hG4bKasd0f3en"})),
-    ("SIP/2.0/UDP first.example.com : 4000;ttl=16;maddr=224.2.0.1", Via("UDP", "first.example.com", 4000, {"ttl": "16", "maddr": "224.2.0.1"})),
+    (
+        "SIP  / 2.0  / TCP     spindle.example.com   ; branch  =   z9hG4bK9ikj8",
+        Via("TCP", "spindle.example.com", None, {"branch": "z9hG4bK9ikj8"}),
+    ),
+    (
+        "SIP/2.0/TLS [2001:db8::9:255]:5061;branch=z9hG4bKa;rport",
+        Via("TLS", "[2001:db8::9:255]", 5061, {"branch": "z9hG4bKa", "rport": None}),
+    ),
+    (
+        "SIP/2.0/UNKNOWN t4.example.com;branch=z9hG4bKasd0f3en",
+        Via("UNKNOWN", "t4.example.com", None, {"branch": "z9hG4bKasd0f3en"}),
+    ),
+    (
+        "SIP/2.0/UDP first.example.com : 4000;ttl=16;maddr=224.2.0.1",
+        Via("UDP", "first.example.com", 4000, {"ttl": "16", "maddr": "224.2.0.1"}),
+    ),
     ("SIP/2.0/UDP h;received=2001:db8::1", Via("UDP", "h", None, {"received": "2001:db8::1"})),
     ("SIP/7.0/UDP c.example.com;branch=z9hG4bKk", Via("UDP", "c.example.com", None, {"branch": "z9hG4bKk"}, "7.0")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "via"), VIAS)
@@ -125,8 +142,16 @@ def test_via(text: str, via: Via) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "SIP/2.0/UDP", "SIP/2.0 UDP host", "HTTP/2.0/UDP host", "SIP/2.0/UDP host:70000", "SIP/2.0/UDP 192.0.2.15;;,;,,", "SIP/2.0/UDP h;branch=a;branch=b"],
-)  # fmt: skip
+    [
+        "",
+        "SIP/2.0/UDP",
+        "SIP/2.0 UDP host",
+        "HTTP/2.0/UDP host",
+        "SIP/2.0/UDP host:70000",
+        "SIP/2.0/UDP 192.0.2.15;;,;,,",
+        "SIP/2.0/UDP h;branch=a;branch=b",
+    ],
+)
 def test_via_refuses(text: str) -> None:
     with pytest.raises(SipError):
         Via.parse(text)
@@ -134,15 +159,57 @@ def test_via_refuses(text: str) -> None:
 
 RECEIVED = [
     # (Via, source) -> Via of the response, where the response goes
-    ("SIP/2.0/UDP 192.0.2.4:5070;branch=b", UDP, ("192.0.2.4", 5070), "SIP/2.0/UDP 192.0.2.4:5070;branch=b", ("192.0.2.4", 5070)),
+    (
+        "SIP/2.0/UDP 192.0.2.4:5070;branch=b",
+        UDP,
+        ("192.0.2.4", 5070),
+        "SIP/2.0/UDP 192.0.2.4:5070;branch=b",
+        ("192.0.2.4", 5070),
+    ),
     ("SIP/2.0/UDP 192.0.2.4;branch=b", UDP, ("192.0.2.4", 9999), "SIP/2.0/UDP 192.0.2.4;branch=b", ("192.0.2.4", 5060)),
-    ("SIP/2.0/UDP bob.example;branch=b", UDP, ("192.0.2.4", 9999), "SIP/2.0/UDP bob.example;branch=b;received=192.0.2.4", ("192.0.2.4", 5060)),
-    ("SIP/2.0/UDP 10.1.1.1:4540;rport;branch=b", UDP, ("192.0.2.4", 9988), "SIP/2.0/UDP 10.1.1.1:4540;rport=9988;branch=b;received=192.0.2.4", ("192.0.2.4", 9988)),
-    ("SIP/2.0/UDP 192.0.2.4:4540;rport;branch=b", UDP, ("192.0.2.4", 4540), "SIP/2.0/UDP 192.0.2.4:4540;rport=4540;branch=b;received=192.0.2.4", ("192.0.2.4", 4540)),
-    ("SIP/2.0/UDP [2001:db8::4]:5070;branch=b", UDP6, ("2001:db8::4", 5070), "SIP/2.0/UDP [2001:db8::4]:5070;branch=b", ("2001:db8::4", 5070)),
-    ("SIP/2.0/TCP bob.example;branch=b", TCP, ("192.0.2.4", 40000), "SIP/2.0/TCP bob.example;branch=b;received=192.0.2.4", ("192.0.2.4", 40000)),
-    ("SIP/2.0/UDP 192.0.2.9;received=203.0.113.7;branch=b", UDP, ("192.0.2.4", 9), "SIP/2.0/UDP 192.0.2.9;received=192.0.2.4;branch=b", ("192.0.2.4", 5060)),
-]  # fmt: skip
+    (
+        "SIP/2.0/UDP bob.example;branch=b",
+        UDP,
+        ("192.0.2.4", 9999),
+        "SIP/2.0/UDP bob.example;branch=b;received=192.0.2.4",
+        ("192.0.2.4", 5060),
+    ),
+    (
+        "SIP/2.0/UDP 10.1.1.1:4540;rport;branch=b",
+        UDP,
+        ("192.0.2.4", 9988),
+        "SIP/2.0/UDP 10.1.1.1:4540;rport=9988;branch=b;received=192.0.2.4",
+        ("192.0.2.4", 9988),
+    ),
+    (
+        "SIP/2.0/UDP 192.0.2.4:4540;rport;branch=b",
+        UDP,
+        ("192.0.2.4", 4540),
+        "SIP/2.0/UDP 192.0.2.4:4540;rport=4540;branch=b;received=192.0.2.4",
+        ("192.0.2.4", 4540),
+    ),
+    (
+        "SIP/2.0/UDP [2001:db8::4]:5070;branch=b",
+        UDP6,
+        ("2001:db8::4", 5070),
+        "SIP/2.0/UDP [2001:db8::4]:5070;branch=b",
+        ("2001:db8::4", 5070),
+    ),
+    (
+        "SIP/2.0/TCP bob.example;branch=b",
+        TCP,
+        ("192.0.2.4", 40000),
+        "SIP/2.0/TCP bob.example;branch=b;received=192.0.2.4",
+        ("192.0.2.4", 40000),
+    ),
+    (
+        "SIP/2.0/UDP 192.0.2.9;received=203.0.113.7;branch=b",
+        UDP,
+        ("192.0.2.4", 9),
+        "SIP/2.0/UDP 192.0.2.9;received=192.0.2.4;branch=b",
+        ("192.0.2.4", 5060),
+    ),
+]
 
 
 @pytest.mark.parametrize(("text", "interface", "source", "seen", "goes"), RECEIVED)
