@@ -12,6 +12,7 @@ from api import auth
 from api.envelope import Reply, encoder, error
 from api.kazoo_originate import rendered, variables
 from api.kazoo_request import KazooRequest, RefusedError
+from c2c_b2bua.config import HOST_PORT
 from c2c_b2bua.service.documents import Change, ClickToCall
 from c2c_b2bua.service.errors import InvalidError, UnauthenticatedError, UnknownError
 from c2c_b2bua.service.listing import Listing, Page, page_of
@@ -43,7 +44,7 @@ async def create(request: KazooRequest) -> Reply:
         request.exchange.documents.created(request.account.id, request.data)
     )
     reply = shown(document, 201)
-    reply.location = f"{request.http.url.origin()}/v2/accounts/{document.account_id}/clicktocall/{document.id}"
+    reply.location = f"{origin(request)}/v2/accounts/{document.account_id}/clicktocall/{document.id}"
     return reply
 
 
@@ -190,6 +191,12 @@ async def saved(request: KazooRequest, change: Change) -> Reply:
     assert change.before
     request.require_match(change.before.row.revision)
     return shown(await request.exchange.documents.save(change))
+
+
+def origin(request: KazooRequest) -> str:
+    """Where the client says it found us; empty when that makes no sense."""
+    host = request.http.headers.get("Host", "")
+    return f"{request.http.scheme}://{host}" if HOST_PORT.fullmatch(host) else ""
 
 
 def shown(document: ClickToCall, status: int = 200) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -143,3 +144,18 @@ def check_order(api: Api) -> None:
         ]
         for text in texts:
             assert not any(ord(character) < 32 or ord(character) == 127 for character in text), text
+
+
+@pytest.mark.parametrize(
+    "host", ["", "Host: a b\r\n", "Host: [::1\r\n", "Host: x:99999999\r\n", "Host: \xff\r\n", "Host: a/b?c#d@e\r\n"]
+)
+async def test_a_strange_host(api: Api, host: str) -> None:
+    """The address of a new document is made of the host that the client names."""
+    body = b'{"data":{"name":"x","extension":"1001"}}'
+    head = f"PUT {LIST} HTTP/1.1\r\n{host}X-Auth-Token: {api.token}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection(api.client.host, api.client.port)
+    writer.write(head.encode("latin-1") + body)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.split()[1] in (b"201", b"400"), answer
