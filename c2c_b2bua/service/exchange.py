@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
 from c2c_b2bua.config import Config
 from c2c_b2bua.service.accounts import Accounts
 from c2c_b2bua.service.calls import CallEngine, Calls
@@ -14,10 +18,24 @@ from c2c_b2bua.storage.documents import DocumentStore
 from c2c_b2bua.storage.history import HistoryStore
 
 
+@contextlib.asynccontextmanager
+async def open_accounts(settings: Config) -> AsyncIterator[Accounts]:
+    """The accounts alone, for a command beside a running service, whose calls are left alone; StorageError."""
+    database = Database(settings.storage.url, settings.storage.busy_timeout)
+    try:
+        await database.start()
+        accounts = Accounts(settings, DocumentStore(database), time.time)
+        await accounts.start()
+        yield accounts
+    finally:
+        await database.stop()
+
+
 class Exchange:
     """Made of a configuration and an engine, which whoever made it starts and closes.
 
-    Start the exchange before the engine and the HTTP door. To stop: `drain`, close the engine, close the door, `stop`.
+    Start the engine first: a second process then stops at the port that is taken, before it closes what it holds for
+    calls of a killed one. Then the exchange, then the HTTP door. To stop: `drain`, close the engine, the door, `stop`.
     """
 
     def __init__(self, settings: Config, engine: CallEngine) -> None:

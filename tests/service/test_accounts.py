@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from c2c_b2bua.service.errors import ConflictingError, UnauthenticatedError, UnknownError
-from c2c_b2bua.service.exchange import Exchange
+from c2c_b2bua.service.exchange import Exchange, open_accounts
 from tests.api.conftest import CHILD, KEY, STRANGER, A
+from tests.api.scripted_engine import ScriptedEngine
 from tests.service.conftest import StartExchange
+from tests.service.test_calls import made, request
 
 
 async def test_an_added_account_logs_in_everywhere_at_once(start_exchange: StartExchange) -> None:
@@ -20,6 +22,17 @@ async def test_an_added_account_logs_in_everywhere_at_once(start_exchange: Start
     assert server.accounts.may_act_on(A, account.id)
     assert not server.accounts.may_act_on(account.id, A)
     assert [listed.name for listed in await server.accounts.list()] == ["acme", "child", "stranger", "new"]
+
+
+async def test_a_command_beside_a_running_service_leaves_its_calls_alone(
+    exchange: Exchange, engine: ScriptedEngine
+) -> None:
+    document = await made(exchange)
+    await exchange.calls.connect(await request(exchange, document))
+    async with open_accounts(exchange.settings) as accounts:
+        account, key = await accounts.add("new", "new.example")
+    assert (await exchange.accounts.log_in_with_key(key))[0].id == account.id
+    assert len(await exchange.history.store.running()) == 1
 
 
 async def test_a_new_key_ends_the_old_one_everywhere(start_exchange: StartExchange) -> None:
