@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from c2c_b2bua.sip.errors import SipError
@@ -29,8 +30,7 @@ ALL = Interfaces([UDP, TCP, UDP6, TLS6])
     ],
 )
 def test_hop(uri: str, hop: Hop, address: str | None) -> None:
-    assert Hop.of_text(uri) == hop
-    assert hop.address == address
+    assert Hop.of_text(uri) == msgspec.structs.replace(hop, address=address)
 
 
 @pytest.mark.parametrize(("uri", "status"), [("tel:+1415", 416), ("sip:a@b;transport=sctp", 503), ("nonsense", 400)])
