@@ -46,7 +46,7 @@ class B2bua(TransactionLayer):
 
     def connect(self, order: CallOrder, now: float) -> list[Action]:
         """Start a call. SipError when A's next hop is no SIP URI."""
-        hop = Hop.of_text(order.a.next_hop or order.a.uri)
+        hop = Hop.of(order.a.hop)
         call = Call(order, self.tokens, self.interfaces.address_for(hop), now)
         self.calls[order.call_id] = call
         self.legs[call.a.key] = call.a

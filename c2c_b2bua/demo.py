@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from c2c_b2bua.call.news import CallEnded
 from c2c_b2bua.config import parse
 from c2c_b2bua.handset import Handset
 from c2c_b2bua.ladder import HEAD, Ladder
@@ -78,7 +79,7 @@ async def demo(say: Callable[[str], None], show: Callable[[Any], None]) -> bool:
 async def one_call(server: Server, account: str, api_key: str, say: Callable[[str], None]) -> dict[str, Any]:
     """Log in, create a click-to-call, connect it, wait for its end; the history record."""
     ended = asyncio.Event()
-    server.engine.subscribe(lambda news: ended.set() if news.record.ended_at else None)
+    server.engine.subscribe(lambda news: ended.set() if isinstance(news, CallEnded) else None)
     base = f"http://127.0.0.1:{server.http_port}/v2"
     async with aiohttp.ClientSession() as http:
 

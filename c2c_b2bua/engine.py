@@ -18,7 +18,6 @@ from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.config import Listen, Sip
-from c2c_b2bua.dialog.leg import DOWN, IDLE
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
 from c2c_b2bua.sip.message import parse
@@ -240,7 +239,7 @@ class Engine(Shell):
     def counts(self) -> dict[str, int]:
         """How much is alive: calls, legs that are not down, transactions, timers set."""
         core = self.core
-        legs = sum(leg.state not in (DOWN, IDLE) for leg in core.legs.values())
+        legs = sum(not leg.is_over for leg in core.legs.values())
         transactions = len(core.clients) + len(core.servers)
         return {"calls": len(core.calls), "legs": legs, "transactions": transactions, "timers": len(core.timers)}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from c2c_b2bua.dialog.leg import ALLOW
+from c2c_b2bua.dialog.invitation import ALLOW
 from c2c_b2bua.dialog.unacked import PATIENCE
 from c2c_b2bua.sdp import REVERSED as REVERSED_DIRECTIONS
 from c2c_b2bua.sdp import Origin, SessionDescription, held_answer, held_offer

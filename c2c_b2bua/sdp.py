@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -66,19 +67,13 @@ class Media(msgspec.Struct, frozen=True):
     def connection(self) -> str | None:
         return next((value for letter, value in self.lines if letter == "c"), None)
 
-    def codec(self, payload_type: str) -> str:
-        """`name/rate[/channels]` in lower case; a static number needs no rtpmap (RFC 3551); unknown: the number itself."""
-        prefix = payload_type + " "
-        for letter, value in self.lines:
-            if letter == "a" and value.startswith("rtpmap:") and value.startswith(prefix, 7):
-                name = value[7 + len(prefix) :].strip().lower()
-                return name.removesuffix("/1") if name.count("/") == 2 else name
-        return STATIC_RTPMAPS.get(payload_type, payload_type)
-
     @property
     def codecs(self) -> dict[str, str]:
-        """Payload type -> codec, in order of preference."""
-        return {payload_type: self.codec(payload_type) for payload_type in self.formats}
+        """Payload type -> codec, in order of preference; a codec is `name/rate[/channels]` in lower case.
+
+        A static number needs no rtpmap (RFC 3551); one that has no name at all stands for itself.
+        """
+        return read_codecs(self.formats, self.lines)
 
     def __str__(self) -> str:
         ports = f"{self.port}/{self.ports}" if self.ports else str(self.port)
@@ -128,7 +123,8 @@ class SessionDescription(msgspec.Struct, frozen=True):
         for media in self.media:
             if media.port:
                 named = media.direction or find_direction(self.lines) or "sendrecv"
-                held_by_address = self.address_of(media) == "0.0.0.0" and named == "sendrecv"
+                # With port 9 it is a browser that has no ICE candidate yet (RFC 8840 §4.1.1).
+                held_by_address = self.address_of(media) == "0.0.0.0" and media.port != 9 and named == "sendrecv"
                 return "sendonly" if held_by_address else named
         return "inactive"
 
@@ -173,6 +169,18 @@ class SessionDescription(msgspec.Struct, frozen=True):
 
     def __bytes__(self) -> bytes:
         return str(self).encode()
+
+
+@lru_cache(maxsize=1024)
+def read_codecs(formats: tuple[str, ...], lines: tuple[Line, ...]) -> dict[str, str]:
+    """The codecs of a stream; a phone names the same ones in every call, so that they are read once."""
+    named: dict[str, str] = {}
+    for _, value in lines:
+        if value.startswith("rtpmap:"):
+            number, _, name = value[7:].partition(" ")
+            name = name.strip().lower()
+            named.setdefault(number, name.removesuffix("/1") if name.count("/") == 2 else name)
+    return {number: named.get(number) or STATIC_RTPMAPS.get(number, number) for number in formats}
 
 
 def held_offer(origin: Origin, address: str, codecs: Iterable[str]) -> SessionDescription:

@@ -13,7 +13,7 @@ from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, L
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
 from c2c_b2bua.dialog import events
-from c2c_b2bua.dialog.leg import DOWN, IDLE, Leg
+from c2c_b2bua.dialog.leg import DOWN, Leg
 from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Forget, StartTimer, Work
@@ -134,18 +134,18 @@ class Call:
         """Both legs know each other."""
         self.state = BRIDGED
         self.bridged_at = now
-        return [CallBridged(self.id, now, self.record())]
+        return [CallBridged(self.id, now)]
 
     def ended_if_down(self, now: float) -> Work:
         """The last word on the call, once both legs are down."""
-        if self.state != ENDING or self.a.state not in (DOWN, IDLE) or self.b.state not in (DOWN, IDLE):
+        if self.state != ENDING or not (self.a.is_over and self.b.is_over):
             return []
         self.state = ENDED
         self.ended_at = now
         return [CallEnded(self.id, now, self.record()), Forget(self.id)]
 
     def news(self, kind: type[LegRinging | LegAnswered], now: float, leg: str) -> CallNews:
-        return kind(self.id, now, self.record(), leg_name(leg))
+        return kind(self.id, now, leg_name(leg))
 
     def record(self) -> CallRecord:
         """How the call stands, as history keeps it."""

@@ -7,11 +7,10 @@ from c2c_b2bua.transaction.actions import Action
 
 
 class CallNews(Action, frozen=True, gc=False):
-    """Something happened to a call at time `at`; `record` is how the call stands then."""
+    """Something happened to a call at time `at`."""
 
     call_id: str
     at: float
-    record: CallRecord
 
 
 class LegRinging(CallNews, frozen=True, gc=False):
@@ -32,3 +31,5 @@ class CallBridged(CallNews, frozen=True, gc=False):
 
 class CallEnded(CallNews, frozen=True, gc=False):
     """Both legs are down; the record is complete and will not change."""
+
+    record: CallRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.fields import NameAddr
+from c2c_b2bua.sip.fields import CSeq, NameAddr
 from c2c_b2bua.sip.message import Message, Request, Response
 from c2c_b2bua.sip.uri import Uri
 
@@ -62,7 +62,9 @@ class Dialog:
         if self.routes:
             # A strict router takes the first route as Request-URI; the target then goes last (§12.2.1.1).
             headers["Route"] = [*self.routes[1:], f"<{self.remote_target}>"] if self.strict else self.routes
-        return Request(method, self.request_uri, headers)
+        request = Request(method, self.request_uri, headers)
+        request.fields["CSeq"] = CSeq(sequence, method)
+        return request
 
     def is_in_order(self, request: Request) -> bool:
         """Whether a request's CSeq is above the last one's (§12.2.2), which it then becomes."""

@@ -11,30 +11,19 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.authentication import HEADERS, Authentication
 from c2c_b2bua.dialog.dialog import Dialog
-from c2c_b2bua.dialog.events import (
-    Answered,
-    Down,
-    HungUp,
-    InformAnswered,
-    RangOut,
-    Reanswered,
-    Refused,
-    Rerefused,
-    Ringing,
-)
+from c2c_b2bua.dialog.invitation import ALLOW, compose_cancel, compose_invite
 from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.fields import NameAddr
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import Why, cause_of, why_of
 from c2c_b2bua.sip.tokens import Tokens
-from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import Forget, Reply, SendAck, SendRequest, StartTimer, Work
 from c2c_b2bua.transaction.matching import client_key
 from c2c_b2bua.transaction.timings import T1
@@ -42,7 +31,6 @@ from c2c_b2bua.transaction.timings import T1
 IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
     "IDLE", "INVITING", "RINGING", "CANCELLING", "UP", "ENDING", "DOWN",
 )  # fmt: skip
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
 
 
 class Leg:
@@ -95,35 +83,23 @@ class Leg:
         """Whether a re-INVITE may go now: no other INVITE is under way on this leg, in either direction (§14.1)."""
         return self.state == UP and self.media.state == STABLE and self.reinvite is None and self.unacked is None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody rings or talks here: down, never begun, or cancelled without a sign of life."""
+        return self.state in (DOWN, IDLE) or (self.state == CANCELLING and not self.heard)
+
     # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def ring(self, offer: SessionDescription, now: float) -> Work:
         """Send the INVITE."""
-        party = self.party
         self.sequence = 1
         self.state = INVITING
         self.invited_at = now
-        caller = NameAddr(Uri.parse(party.from_uri), party.from_name, {"tag": self.tag})
-        headers = {
-            "Via": [],
-            "Max-Forwards": ["70"],
-            "From": [str(caller)],
-            "To": [f"<{party.uri}>"],
-            "Call-ID": [self.key],
-            "CSeq": ["1 INVITE"],
-            "Contact": [],
-            "Allow": [ALLOW],
-            "User-Agent": ["C2C-B2BUA"],
-            "Content-Type": ["application/sdp"],
-        }
-        if party.next_hop:
-            headers["Route"] = [f"<{with_loose_routing(party.next_hop)}>"]
-        for name, value in party.headers:
-            headers.setdefault(name, []).append(value)
-        self.invite = Request("INVITE", party.uri, headers, bytes(self.media.offer(offer)))
+        self.invite = compose_invite(self.party, self.key, self.tag)
+        self.invite.body = bytes(self.media.offer(offer))
         return [
-            SendRequest(self.key, self.invite, Uri.parse(party.next_hop or party.uri)),
-            StartTimer(self.key, "ring", now + party.ring_timeout),
+            SendRequest(self.key, self.invite, self.party.hop),
+            StartTimer(self.key, "ring", now + self.party.ring_timeout),
         ]
 
     def hang_up(self, why: Why, now: float) -> Work:
@@ -131,10 +107,16 @@ class Leg:
         if self.why is None:
             self.why = why
         if self.state == IDLE:
-            return self.down(now, Down(self.call, self.name))
+            return self.down(now, events.Down(self.call, self.name))
         if self.state in (INVITING, RINGING):
             self.state = CANCELLING
-            return [*(self.cancel() if self.heard else []), StartTimer(self.key, "give up", now + PATIENCE)]
+            give_up = StartTimer(self.key, "give up", now + PATIENCE)
+            if self.heard:
+                return [*self.cancel(), give_up]
+            # No CANCEL may go before a response came (§9.1). For the call this leg is over; should the phone
+            # turn up after all, it is cancelled then.
+            self.sip_code, self.ended_at = why.sip_code, now
+            return [give_up, events.Down(self.call, self.name)]
         return self.send_bye(why) if self.state == UP else []
 
     def reoffer(self, offer: SessionDescription) -> Work:
@@ -189,10 +171,10 @@ class Leg:
         if request is self.reinvite or (request.method == "INVITE" and response.status < 300):
             return self.reinvite_response(request, response, now)
         if request is self.bye and response.status >= 200:
-            return self.down(now, Down(self.call, self.name))
+            return self.down(now, events.Down(self.call, self.name))
         if request.method == "INFO" and response.status >= 200:
             key = self.informs.pop(request.cseq.number, "")
-            return [InformAnswered(self.call, self.name, key, response)]
+            return [events.InformAnswered(self.call, self.name, key, response)]
         return []
 
     def invite_response(self, response: Response, is_local: bool, now: float) -> Work:
@@ -206,12 +188,12 @@ class Leg:
         if self.state == CANCELLING:
             self.sip_code = (self.why and self.why.sip_code) or (487 if is_local else status)
             self.sip_reason = response.reason
-            return self.down(now, Down(self.call, self.name))
+            return self.down(now, events.Down(self.call, self.name))
         self.why = (
             Why(cause_of(status), status, response.reason) if is_local else why_of(status, response, response.reason)
         )
         self.sip_code, self.sip_reason = status, response.reason
-        return self.down(now, Refused(self.call, self.name, self.why, is_local))
+        return self.down(now, events.Refused(self.call, self.name, self.why, is_local))
 
     def provisional(self, response: Response, now: float) -> Work:
         first = not self.heard
@@ -226,7 +208,7 @@ class Leg:
             return []
         self.state = RINGING
         self.ringing_at = now
-        return [Ringing(self.call, self.name)]
+        return [events.Ringing(self.call, self.name)]
 
     def accepted(self, response: Response, now: float) -> Work:
         """Every 2xx is acknowledged: the first makes the dialog; one of another fork, or after we gave up, is hung up."""
@@ -254,10 +236,10 @@ class Leg:
         try:
             self.media.answered(SessionDescription.parse(response.body or self.early_body))
         except SipError as error:
-            self.why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
-            return [*work, *self.send_bye(self.why), Refused(self.call, self.name, self.why, True)]
+            why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
+            return [*work, *self.send_bye(why), events.Refused(self.call, self.name, why, True)]
         self.early_body = b""
-        return [*work, Answered(self.call, self.name)]
+        return [*work, events.Answered(self.call, self.name)]
 
     def misunderstood(self, error: SipError, now: float) -> Work:
         """A 2xx that no ACK can follow, for its Contact or Record-Route is none."""
@@ -265,7 +247,7 @@ class Leg:
             return []
         self.why = Why("INTERWORKING", 502, error.reason)
         self.sip_code, self.sip_reason = 502, error.reason
-        return self.down(now, Refused(self.call, self.name, self.why, True))
+        return self.down(now, events.Refused(self.call, self.name, self.why, True))
 
     def reinvite_response(self, request: Request, response: Response, now: float) -> Work:
         status = response.status
@@ -285,18 +267,16 @@ class Leg:
             try:
                 self.media.answered(SessionDescription.parse(response.body))
             except SipError as error:
-                self.why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
-                return [*work, *self.send_bye(self.why), HungUp(self.call, self.name, self.why, True)]
-            return [*work, Reanswered(self.call, self.name)]
+                return [*work, *self.break_off(Why("INCOMPATIBLE_DESTINATION", 488, error.reason))]
+            return [*work, events.Reanswered(self.call, self.name)]
         self.reinvite = None
         if self.state != UP:
             return []
         self.media.refused()
         if status in (408, 481):
             # The peer does not know the dialog any more, or is gone (§12.2.1.2).
-            self.why = why_of(status, response, response.reason)
-            return [*self.send_bye(self.why), HungUp(self.call, self.name, self.why, True)]
-        return [Rerefused(self.call, self.name, response)]
+            return self.break_off(why_of(status, response, response.reason))
+        return [events.Rerefused(self.call, self.name, response)]
 
     def try_again(self, request: Request, response: Response) -> Work:
         """Answer a challenge: the same request with credentials, the next CSeq and a new branch (§22.2)."""
@@ -315,7 +295,7 @@ class Leg:
         authentication.sign(again)
         if request is self.invite:
             self.invite, self.heard = again, False
-            hop = Uri.parse(self.party.next_hop or self.party.uri)
+            hop = self.party.hop
         else:
             assert self.dialog is not None
             hop = self.dialog.hop
@@ -327,26 +307,21 @@ class Leg:
                 self.informs[self.sequence] = self.informs.pop(request.cseq.number)
         return [SendRequest(self.key, again, hop)]
 
-    # ── timers ───────────────────────────────────────────────────────────────────────────────────────────────────
-
     def timer(self, name: str, now: float) -> Work:
         if name == "ring" and self.state in (INVITING, RINGING):
-            return [RangOut(self.call, self.name)]
+            return [events.RangOut(self.call, self.name)]
         if name == "give up" and self.state == CANCELLING:
             # Cancelled, and still no final response: the transaction is over all the same (§9.1).
             assert self.invite is not None
             sent = bool(self.invite.headers["Via"])
-            forget: Work = [Forget(client_key(self.invite.via.branch, "INVITE"))] if sent else []
-            return [*forget, *self.down(now, Down(self.call, self.name))]
+            forget: Work = [Forget(client_key(self.invite.branch, "INVITE"))] if sent else []
+            return [*forget, *self.down(now, events.Down(self.call, self.name))]
         unacked = self.unacked
         if unacked is None or name != unacked.timer or self.state != UP:
             return []
         if now < unacked.deadline:
             return unacked.repeat(self.key, now)
-        self.why = Why("RECOVERY_ON_TIMER_EXPIRE", 408, "no ACK")
-        return [*self.send_bye(self.why), HungUp(self.call, self.name, self.why, True)]
-
-    # ── what the above is made of ────────────────────────────────────────────────────────────────────────────────
+        return self.break_off(Why("RECOVERY_ON_TIMER_EXPIRE", 408, "no ACK"))
 
     def inside(self, method: str) -> Request:
         """The next request of the dialog."""
@@ -375,16 +350,11 @@ class Leg:
         return [action]
 
     def cancel(self) -> Work:
-        """CANCEL takes the way of its INVITE, under the same branch (§9.1)."""
-        invite = self.invite
-        assert invite is not None
-        headers = {name: invite.headers[name] for name in ("Via", "Max-Forwards", "From", "To", "Call-ID")}
-        headers["CSeq"] = [f"{invite.cseq.number} CANCEL"]
-        if "Route" in invite.headers:
-            headers["Route"] = invite.headers["Route"]
-        request = Request("CANCEL", invite.uri, headers)
+        """CANCEL takes the way of its INVITE (§9.1)."""
+        assert self.invite is not None
+        request = compose_cancel(self.invite)
         self.say_why(request)
-        return [SendRequest(self.key, request, Uri.parse(self.party.next_hop or self.party.uri), invite.flow)]
+        return [SendRequest(self.key, request, self.party.hop, self.invite.flow)]
 
     def send_bye(self, why: Why) -> Work:
         """End the dialog; requests of the peer that wait for an answer get one first (§15.1.2)."""
@@ -396,6 +366,11 @@ class Leg:
         self.bye = self.inside("BYE")
         self.say_why(self.bye)
         return [*work, *self.send_inside(self.bye)]
+
+    def break_off(self, why: Why) -> Work:
+        """End a dialog that cannot go on: BYE, and the call is told."""
+        self.why = why
+        return [*self.send_bye(why), events.HungUp(self.call, self.name, why, True)]
 
     def say_why(self, request: Request) -> None:
         if self.why is not None:
@@ -415,7 +390,7 @@ class Leg:
         self.unacked = Unacked(key, request.cseq.number, response, wants_answer, now)
         return [Reply(key, response), StartTimer(self.key, self.unacked.timer, now + T1)]
 
-    def down(self, now: float, event: Down | Refused | HungUp) -> Work:
+    def down(self, now: float, event: events.Down | events.Refused | events.HungUp) -> Work:
         """Nothing more will happen here; what only a living leg needs is let go."""
         self.state = DOWN
         self.ended_at = now
@@ -424,8 +399,3 @@ class Leg:
         work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
         self.pending.clear()
         return [*work, event, ForgetLeg(self.key)]
-
-
-def with_loose_routing(uri: str) -> str:
-    """An outbound proxy as a Route: `lr`, or the proxy would be taken for a strict router (§16.12)."""
-    return uri if ";lr" in uri else f"{uri};lr"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from c2c_b2bua.dialog.events import Acknowledged, HungUp, Informed, Offered, OfferWanted
-from c2c_b2bua.dialog.leg import ALLOW, DOWN, ENDING, UP, Leg
+from c2c_b2bua.dialog.invitation import ALLOW
+from c2c_b2bua.dialog.leg import DOWN, ENDING, UP, Leg
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request
@@ -109,8 +110,7 @@ def acknowledged(leg: Leg, request: Request, now: float) -> Work:
     try:
         leg.media.answered(SessionDescription.parse(request.body))
     except SipError as error:
-        leg.why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
-        return [*leg.send_bye(leg.why), HungUp(leg.call, leg.name, leg.why, True)]
+        return leg.break_off(Why("INCOMPATIBLE_DESTINATION", 488, error.reason))
     return [Acknowledged(leg.call, leg.name, True)]
 
 

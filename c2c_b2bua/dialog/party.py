@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from c2c_b2bua.sip.uri import Uri
+
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a leg calls, and as whom; every field is checked before it comes here."""
@@ -30,3 +32,8 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     offer: Literal["held"] = "held"
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers of the INVITE: names are tokens, values have no control characters."""
+
+    @property
+    def hop(self) -> Uri:
+        """Where the INVITE goes first."""
+        return Uri.parse(self.next_hop or self.uri)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c2c_b2bua.dialog.leg import ALLOW
+from c2c_b2bua.dialog.invitation import ALLOW
 from c2c_b2bua.dialog.leg_requests import KNOWN_METHODS
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.uri import Uri

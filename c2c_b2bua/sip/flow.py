@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 import msgspec
 
@@ -68,30 +69,35 @@ class Hop(msgspec.Struct, frozen=True):
     host: str
     port: int | None
     transport: str | None
+    address: str | None = None
+    """The IP address, if the host is one and not a name."""
 
     @classmethod
     def of(cls, uri: Uri) -> Hop:
         """Read the hop out of a Route or Request-URI (RFC 3263 §4.1); SipError 416 for another scheme, 503 without a way."""
-        if not uri.is_sip:
-            raise SipError(f"cannot send to a {uri.scheme} URI", 416)
-        transport = uri.transport.upper() or None
-        if uri.scheme == "sips":
-            transport = "TLS" if transport in (None, "TCP", "TLS") else transport
-        if transport is not None and transport not in DEFAULT_PORTS:
-            raise SipError(f"unknown transport {transport.lower()} in {uri}", 503)
-        return cls(uri.host, uri.port, transport)
+        return find_hop(uri.scheme, uri.host, uri.port, uri.transport)
 
     @classmethod
     def of_text(cls, text: str) -> Hop:
         return cls.of(Uri.parse(text))
 
-    def address(self) -> str | None:
-        """The IP address, if the host is one and not a name."""
-        text = self.host[1:-1] if self.host[0] == "[" else self.host
-        try:
-            return str(ipaddress.ip_address(text)) if ":" in text or text[-1].isdigit() else None
-        except ValueError:
-            return None
+
+@lru_cache(maxsize=4096)
+def find_hop(scheme: str, host: str, port: int | None, named: str) -> Hop:
+    """The hop of a URI with these parts; `named` is its transport parameter, `""` without one."""
+    if scheme not in ("sip", "sips"):
+        raise SipError(f"cannot send to a {scheme} URI", 416)
+    transport = named.upper() or None
+    if scheme == "sips":
+        transport = "TLS" if transport in (None, "TCP", "TLS") else transport
+    if transport is not None and transport not in DEFAULT_PORTS:
+        raise SipError(f"unknown transport {named}", 503)
+    text = host.strip("[]")
+    try:
+        address = str(ipaddress.ip_address(text))
+    except ValueError:
+        address = None
+    return Hop(host, port, transport, address)
 
 
 class Interfaces:
@@ -118,7 +124,7 @@ class Interfaces:
 
     def address_for(self, hop: Hop) -> str:
         """Our own address as a peer at `hop` would use it: one of its family, where we have one."""
-        address = hop.address()
+        address = hop.address
         for interface in self.interfaces:
             if address is None or interface.is_ipv6 == (":" in address):
                 return interface.host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import Challenge, CSeq, NameAddr, Via
@@ -37,6 +38,12 @@ REASON_PHRASES = {
 def has_bare_nul(head: str) -> bool:
     """Whether a NUL stands anywhere but behind the backslash of a quoted-pair, where the grammar lets it."""
     return "\0" in head and head.count("\0") != head.count("\\\0")
+
+
+@lru_cache(maxsize=4096)
+def parse_contact(text: str) -> NameAddr:
+    """A Contact; phones send the same one over and over."""
+    return NameAddr.parse(text, "Contact")
 
 
 class Message:
@@ -80,6 +87,15 @@ class Message:
         return via  # type: ignore[return-value]
 
     @property
+    def branch(self) -> str:
+        """The branch of the topmost Via, found without reading the rest where that is certain."""
+        text = self.required("Via")
+        start = text.find(";branch=")
+        if start < 0 or "," in text or '"' in text:
+            return self.via.branch
+        return text[start + 8 :].partition(";")[0].rstrip()
+
+    @property
     def cseq(self) -> CSeq:
         cseq = self.fields.get("CSeq")
         if cseq is None:
@@ -97,19 +113,27 @@ class Message:
             address = self.fields[name] = NameAddr.parse(self.required(name), name)
         return address  # type: ignore[return-value]
 
+    def tag(self, name: str) -> str | None:
+        """The tag of From or To, found without reading the rest where that is certain."""
+        text = self.required(name)
+        tail = text[text.rfind(">") + 1 :]
+        if tail.startswith(";tag=") and tail.count(";") == 1 and '"' not in tail:
+            return tail[5:].rstrip()
+        return self.address(name).tag
+
     @property
     def from_tag(self) -> str | None:
-        return self.address("From").tag
+        return self.tag("From")
 
     @property
     def to_tag(self) -> str | None:
-        return self.address("To").tag
+        return self.tag("To")
 
     @property
     def contact(self) -> NameAddr | None:
         """The first Contact; None without one, or for `*`."""
         values = self.values("Contact")
-        return NameAddr.parse(values[0], "Contact") if values and values[0] != "*" else None
+        return parse_contact(values[0]) if values and values[0] != "*" else None
 
     def challenges(self, name: str) -> list[Challenge]:
         """WWW-Authenticate, Proxy-Authenticate, Authorization or Proxy-Authorization; one header each."""
@@ -215,10 +239,7 @@ class Response(Message):
 
     def check(self) -> None:
         """Read what every response must have."""
-        self.via, self.cseq  # noqa: B018 - reading is the check
-        self.required("Call-ID")
-        self.address("From")
-        self.address("To")
+        _ = self.branch, self.cseq, self.call_id, self.tag("From"), self.tag("To")
 
 
 class MalformedError(SipError):

@@ -266,7 +266,7 @@ class TransactionLayer:
             return self.cannot_send(action, error.reason)
         if action.flow is not None:
             return self.launch_over(action.flow, action, now)
-        address = hop.address()
+        address = hop.address
         return self.locate(action, hop) if address is None else self.launch(action, hop, address, now)
 
     def send_ack(self, action: SendAck, now: float) -> Work:
@@ -277,7 +277,7 @@ class TransactionLayer:
             hop = Hop.of(action.hop)
         except SipError:
             return []
-        address = hop.address()
+        address = hop.address
         return self.locate(action, hop) if address is None else self.launch_ack(action, address)
 
     def locate(self, action: SendRequest | SendAck, hop: Hop) -> Work:
@@ -301,10 +301,10 @@ class TransactionLayer:
             if stream is not None:
                 request.headers["Via"] = []
                 data = self.stamp(request, stream)
-                self.left_udp[client_key(request.via.branch, request.method)] = (action, flow)
+                self.left_udp[client_key(request.branch, request.method)] = (action, flow)
                 flow = stream
         method = request.method
-        key = client_key(request.via.branch, method)
+        key = client_key(request.branch, method)
         transaction = (InviteClient if method == "INVITE" else Client)(key, action.owner, flow, request, data)
         self.clients[key] = transaction
         self.opened(action.owner)
@@ -341,7 +341,7 @@ class TransactionLayer:
     def respond(self, action: Respond, now: float) -> Work:
         request = action.request
         if action.is_local and self.left_udp and action.response.status == 503 and request.headers["Via"]:
-            moved = self.left_udp.pop(client_key(request.via.branch, request.method), None)
+            moved = self.left_udp.pop(client_key(request.branch, request.method), None)
             if moved is not None:
                 first, flow = moved
                 request.headers["Via"] = []

@@ -4,7 +4,8 @@ A line is `LEG <- WHAT [LABEL]` (to the phone) or `LEG -> WHAT [LABEL]` (from th
 (`487 INVITE` names the request that is answered, when it is not the last one). What comes after two spaces is a comment;
 `lost` there loses the message. Other lines: `wait 30 s`, `api: hang up`, `record: KEY=VALUE …`.
 
-LABEL is a session description: `held` is our own first offer, `ours` one at our address that is not held; `KIND-LEG[N]` is one of a phone at port 4000+2N,
+LABEL is a session description: `held` is our own first offer, `ours` one at our address that is not held;
+`KIND-LEG[N]` is one of a phone at port 3998+2N,
 KIND one of `answer`, `offer` (sendrecv), `hold` (sendonly), `held` (recvonly), `silent` (inactive), `none` (port 0),
 `pcma` (one codec), `zero` (c=0.0.0.0).
 """

@@ -1,0 +1,45 @@
+"""The INVITE that opens a leg, and the CANCEL that takes it back (RFC 3261 §8.1.1, §9.1, §13.2.1)."""
+
+from __future__ import annotations
+
+from c2c_b2bua.dialog.party import Party
+from c2c_b2bua.sip.fields import CSeq, NameAddr
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.uri import Uri
+
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
+
+
+def compose_invite(party: Party, call_id: str, tag: str) -> Request:
+    """The first INVITE to a party; Via and Contact come with the flow, the body with the offer."""
+    caller = NameAddr(Uri.parse(party.from_uri), party.from_name, {"tag": tag})
+    headers = {
+        "Via": [],
+        "Max-Forwards": ["70"],
+        "From": [str(caller)],
+        "To": [f"<{party.uri}>"],
+        "Call-ID": [call_id],
+        "CSeq": ["1 INVITE"],
+        "Contact": [],
+        "Allow": [ALLOW],
+        "User-Agent": ["C2C-B2BUA"],
+        "Content-Type": ["application/sdp"],
+    }
+    if party.next_hop:
+        # An outbound proxy without lr would be taken for a strict router (§16.12).
+        proxy = party.next_hop
+        headers["Route"] = [f"<{proxy}>" if ";lr" in proxy else f"<{proxy};lr>"]
+    for name, value in party.headers:
+        headers.setdefault(name, []).append(value)
+    request = Request("INVITE", party.uri, headers)
+    request.fields["CSeq"] = CSeq(1, "INVITE")
+    return request
+
+
+def compose_cancel(invite: Request) -> Request:
+    """The CANCEL of an INVITE: the same branch, the same Route, the same CSeq number."""
+    headers = {name: invite.headers[name] for name in ("Via", "Max-Forwards", "From", "To", "Call-ID")}
+    headers["CSeq"] = [f"{invite.cseq.number} CANCEL"]
+    if "Route" in invite.headers:
+        headers["Route"] = invite.headers["Route"]
+    return Request("CANCEL", invite.uri, headers)
