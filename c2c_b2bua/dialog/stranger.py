@@ -7,12 +7,15 @@ from c2c_b2bua.dialog.leg_requests import KNOWN_METHODS
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.uri import Uri
 
+INSIDE_A_DIALOG = frozenset({"BYE", "CANCEL", "INFO", "UPDATE"})
+"""What we know well, but only where there is a dialog (§15.1.2)."""
+
 
 def answer_stranger(request: Request, tag: str) -> Response:
     """The response to a request outside our dialogs, in the order of §8.2; `tag` becomes its To tag."""
     method = request.method
-    if request.to_tag or method == "CANCEL":
-        return request.response(481)
+    if request.to_tag or method in INSIDE_A_DIALOG:
+        return request.response(481, to_tag=tag)
     if method not in KNOWN_METHODS:
         return allowing(request.response(501, to_tag=tag))
     if not Uri.parse(request.uri).is_sip:

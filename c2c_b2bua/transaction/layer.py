@@ -197,7 +197,7 @@ class TransactionLayer:
         """A CANCEL is answered on its own, and ends the INVITE of the same branch if that still waits (§9.2)."""
         invite = self.servers.get(server_key(request, "INVITE"))
         if invite is None:
-            return server.respond(request.response(481), now)
+            return server.respond(request.response(481, to_tag=self.tokens.tag()), now)
         work = server.respond(request.response(200, to_tag=self.tokens.tag()), now)
         return [*work, *self.cancelled(invite.owner, invite.key, now)]
 
