@@ -245,8 +245,7 @@ class Leg:
         """A 2xx that no ACK can follow, for its Contact or Record-Route is none."""
         if self.state not in (INVITING, RINGING):
             return []
-        self.why = Why("INTERWORKING", 502, error.reason)
-        self.sip_code, self.sip_reason = 502, error.reason
+        self.why, self.sip_code, self.sip_reason = Why("INTERWORKING", 502, error.reason), 502, error.reason
         return self.down(now, events.Refused(self.call, self.name, self.why, True))
 
     def reinvite_response(self, request: Request, response: Response, now: float) -> Work:
