@@ -8,7 +8,7 @@ from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg
-from c2c_b2bua.dialog.leg import DOWN, Leg
+from c2c_b2bua.dialog.leg import DOWN, INVITING, Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
 from c2c_b2bua.dialog.stranger import answer_stranger
 from c2c_b2bua.sip.flow import Hop, Interfaces
@@ -109,6 +109,10 @@ class B2bua(TransactionLayer):
 
     def machine(self, key: str) -> Leg | Call | None:
         return self.legs.get(key) or self.calls.get(key)
+
+    def is_wanted(self, owner: str, request: Request) -> bool:
+        leg = self.legs.get(owner)
+        return leg is not None and (request is not leg.invite or leg.state == INVITING)
 
     def opened(self, owner: str) -> None:
         self.open_clients[owner] = self.open_clients.get(owner, 0) + 1

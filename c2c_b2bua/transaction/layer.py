@@ -103,6 +103,10 @@ class TransactionLayer:
         """The machine of the user's own that has this key."""
         raise NotImplementedError
 
+    def is_wanted(self, owner: str, request: Request) -> bool:
+        """Whether a request whose next hop had to be looked up shall still go."""
+        return True
+
     def opened(self, owner: str) -> None:
         """A client transaction of `owner` begins."""
 
@@ -150,6 +154,8 @@ class TransactionLayer:
             return []
         if isinstance(action, SendAck):
             return self.settle([] if address is None else self.launch_ack(action, address), now)
+        if not self.is_wanted(action.owner, action.request):
+            return []
         if address is None:
             return self.settle(self.cannot_send(action, f"no address for {action.hop.host}"), now)
         return self.settle(self.launch(action, Hop.of(action.hop), address, now), now)

@@ -346,6 +346,16 @@ def test_an_address_of_a_family_we_do_not_have() -> None:
     assert is_empty(b2bua)
 
 
+def test_no_invite_for_a_call_that_was_hung_up_meanwhile() -> None:
+    """The name was found after the end: its INVITE went out all the same, and nobody was left to cancel it."""
+    b2bua = core()
+    (asked,) = connect(b2bua, party("sip:bob@slow.example.com"))
+    assert isinstance(asked, Locate)
+    b2bua.hang_up("call", 1.0)
+    assert b2bua.located(asked.ticket, "192.0.2.9", 1.5) == []
+    assert is_empty(b2bua)
+
+
 def test_hung_up_while_the_name_is_looked_up() -> None:
     b2bua = core()
     (asked,) = connect(b2bua, party("sip:bob@slow.example.com"))
