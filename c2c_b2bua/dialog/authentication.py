@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from c2c_b2bua.sip.digest import credentials, strength
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import Challenge
@@ -31,10 +33,10 @@ class Authentication:
         It has none without a password, after MAX_TRIES, without an algorithm of ours, or when the peer
         gives back the nonce that was just used.
         """
-        try:
-            challenges = response.challenges(HEADERS[response.status][0])
-        except SipError:
-            return False
+        challenges: list[Challenge] = []
+        for value in response.headers.get(HEADERS[response.status][0], []):
+            with suppress(SipError):  # one that cannot be read does not spoil the others
+                challenges.append(Challenge.parse(value))
         if not self.username or tries >= MAX_TRIES:
             return False
         answer_header = HEADERS[response.status][1]

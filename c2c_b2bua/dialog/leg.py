@@ -280,9 +280,9 @@ class Leg:
     def try_again(self, request: Request, response: Response) -> Work:
         """Answer a challenge: the same request with credentials, the next CSeq and a new branch (§22.2)."""
         authentication = self.authentication
-        if authentication is None or not authentication.absorb(request, response, request.tries):
+        if self.state == CANCELLING or request.method == "CANCEL":
             return []
-        if self.state == CANCELLING and request is self.invite:
+        if authentication is None or not authentication.absorb(request, response, request.tries):
             return []
         self.sequence += 1
         again = Request(request.method, request.uri, dict(request.headers), request.body)
@@ -292,19 +292,18 @@ class Leg:
         again.headers["Via"] = []
         again.headers["CSeq"] = [f"{self.sequence} {request.method}"]
         authentication.sign(again)
+        hop, flow = self.dialog.hop if self.dialog is not None else self.party.hop, None
         if request is self.invite:
             self.invite, self.heard = again, False
-            hop = self.party.hop
+        elif request is self.reinvite:
+            self.reinvite = again
+        elif request is self.bye:
+            self.bye = again
+        elif request.method == "INFO" and request.cseq.number in self.informs:
+            self.informs[self.sequence] = self.informs.pop(request.cseq.number)
         else:
-            assert self.dialog is not None
-            hop = self.dialog.hop
-            if request is self.reinvite:
-                self.reinvite = again
-            elif request is self.bye:
-                self.bye = again
-            elif request.cseq.number in self.informs:
-                self.informs[self.sequence] = self.informs.pop(request.cseq.number)
-        return [SendRequest(self.key, again, hop)]
+            flow = request.flow  # the BYE to another fork goes where it went before
+        return [SendRequest(self.key, again, hop, flow)]
 
     def timer(self, name: str, now: float) -> Work:
         if name == "ring" and self.state in (INVITING, RINGING):
