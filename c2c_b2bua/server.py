@@ -38,9 +38,11 @@ class Server:
         except BaseException:
             await self.exchange.stop()
             raise
-        # What lives as long as the process need not be looked at by the collector again.
+        # What lives as long as the process need not be looked at by the collector again. Calls are freed by
+        # reference counts; the collector is there for the rare cycle, and would else walk all calls all the time.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, 50, 50)
 
     async def listen(self) -> None:
         host, port = self.config.api.address()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any, cast
 
 from c2c_b2bua.sip.flow import Flow, Interface
 
 Receive = Callable[[bytes, Flow], None]
 MAX_FLOWS = 10_000
+RECEIVE_BUFFER = 4 * 1024 * 1024
 
 
 class UdpSocket(asyncio.DatagramProtocol):
@@ -28,6 +30,8 @@ class UdpSocket(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         transport, socket = await loop.create_datagram_endpoint(lambda: cls(receive), local_addr=(host, port))
         socket.transport = transport
+        # A burst waits in the kernel rather than being lost; the kernel may grant less.
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)
         return socket
 
     @property
