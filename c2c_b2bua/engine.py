@@ -17,7 +17,7 @@ import structlog
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.order import CallOrder
-from c2c_b2bua.config import Listen, Sip
+from c2c_b2bua.config import HOST_PORT, Listen, Sip
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
 from c2c_b2bua.sip.message import parse
@@ -94,10 +94,10 @@ class Shell:
     def interface(self, listen: Listen, host: str, port: int, index: int) -> Interface:
         """What peers are told of a socket: the advertised address, or for a wildcard the address of the default route."""
         if self.advertise:
-            host, _, advertised_port = (
-                self.advertise.rpartition(":") if ":" in self.advertise else (self.advertise, "", "")
-            )
-            port = int(advertised_port) if advertised_port else port
+            found = HOST_PORT.fullmatch(self.advertise)
+            if found is None:
+                raise ValueError(f'expected host or host:port to advertise, got "{self.advertise}"')
+            host, port = found["host"].strip("[]"), int(found["port"] or port)
         elif host in ("0.0.0.0", "::"):
             host = default_address(host)
         return Interface(listen.transport.upper(), host, port, index, self.user)

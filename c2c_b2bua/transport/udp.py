@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from socket import SO_RCVBUF, SOL_SOCKET
+from socket import SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET, socket
 from typing import Any, cast
 
 from c2c_b2bua.sip.flow import Flow, Interface
@@ -28,11 +28,20 @@ class UdpSocket(asyncio.DatagramProtocol):
     async def bind(cls, host: str, port: int, receive: Receive) -> UdpSocket:
         """Open it; OSError when the port is taken."""
         loop = asyncio.get_running_loop()
-        transport, socket = await loop.create_datagram_endpoint(lambda: cls(receive), local_addr=(host, port))
-        socket.transport = transport
-        # A burst waits in the kernel rather than being lost; the kernel may grant less.
-        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)
-        return socket
+        family, kind, protocol, _, address = (await loop.getaddrinfo(host, port, type=SOCK_DGRAM))[0]
+        # Bound by ourselves: uvloop hides why it could not, and leaves its transport open.
+        opened = socket(family, kind, protocol)
+        try:
+            opened.setblocking(False)
+            # A burst waits in the kernel rather than being lost; the kernel may grant less.
+            opened.setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)
+            opened.bind(address)
+        except OSError:
+            opened.close()
+            raise
+        transport, udp = await loop.create_datagram_endpoint(lambda: cls(receive), sock=opened)
+        udp.transport = transport
+        return udp
 
     @property
     def address(self) -> tuple[str, int]:

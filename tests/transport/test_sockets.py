@@ -1,0 +1,364 @@
+"""Real sockets on loopback: UDP and TCP, IPv4 and IPv6, reuse, garbage, and peers that are not there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from c2c_b2bua.call.news import CallEnded, CallNews
+from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.config import Sip
+from c2c_b2bua.dialog.leg import Leg
+from c2c_b2bua.dialog.party import Party
+from c2c_b2bua.engine import Engine
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.transaction.actions import Work
+from tests.transport.peers import PATIENCE, TcpPeer, TcpPhone, UdpPeer, engine, options
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+FAMILIES = [
+    "127.0.0.1",
+    pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine's loopback")),
+]
+
+
+def at(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def order(uri: str, call_id: str = "call", **more: object) -> CallOrder:
+    a = Party(target="a", uri=uri, from_uri="sip:c2c@example.com", **more)  # type: ignore[arg-type]
+    return CallOrder(call_id=call_id, a=a, b=Party(target="b", uri="sip:b@127.0.0.1", from_uri="sip:c2c@example.com"))
+
+
+class Ends:
+    """Collects the ends of calls."""
+
+    def __init__(self, running: Engine) -> None:
+        self.got: asyncio.Queue[CallEnded] = asyncio.Queue()
+        running.subscribe(self.hear)
+
+    def hear(self, news: CallNews) -> None:
+        if isinstance(news, CallEnded):
+            self.got.put_nowait(news)
+
+    async def next(self) -> CallEnded:
+        async with asyncio.timeout(PATIENCE):
+            return await self.got.get()
+
+
+async def answered(peer: UdpPeer | TcpPeer, number: int) -> Response:
+    response = await peer.next()
+    assert isinstance(response, Response)
+    assert (response.status, response.cseq.number) == (200, number)
+    return response
+
+
+# ── UDP ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("host", FAMILIES)
+async def test_udp(host: str) -> None:
+    async with engine(f"udp:{at(host)}:0") as running, UdpPeer.open(host) as peer:
+        interface = running.core.interfaces.interfaces[0]
+        # The Via names a port where nobody is: with rport the response comes to where the request came from.
+        peer.send(options(1, "UDP", host, 9), interface)
+        response = await answered(peer, 1)
+        assert response.via.parameters["rport"] == str(peer.port)
+        assert response.via.parameters["received"] == host
+
+
+@pytest.mark.parametrize("host", FAMILIES)
+async def test_udp_call(host: str) -> None:
+    async with engine(f"udp:{at(host)}:0") as running, UdpPeer.open(host) as peer:
+        ends = Ends(running)
+        running.connect(order(f"sip:a@{at(host)}:{peer.port}"))
+        invite = await peer.next()
+        assert isinstance(invite, Request)
+        interface = running.core.interfaces.interfaces[0]
+        assert invite.via.sent_by == f"{at(host)}:{interface.port}"
+        assert f"c=IN IP{'6' if ':' in host else '4'} {host}\r\n".encode() in invite.body
+        peer.send(bytes(invite.response(486, to_tag="x")), interface)
+        ack = await peer.next()
+        assert isinstance(ack, Request) and ack.method == "ACK"
+        ended = await ends.next()
+        assert (ended.record.ended_by, ended.record.sip_code) == ("a", 486)
+
+
+async def test_datagrams_that_say_nothing() -> None:
+    async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
+        interface = running.core.interfaces.interfaces[0]
+        for data in (b"", b"\r\n\r\n", b"\x00" * 4, b"x" * 60_000, b"\xff" * 500, options(1, "UDP")[:-30]):
+            peer.send(data, interface)
+        peer.send(options(2, "UDP"), interface)
+        first, second = await peer.next(), await peer.next()
+        assert isinstance(first, Response) and isinstance(second, Response)
+        assert [first.status, second.status] == [400, 200]
+
+
+# ── TCP ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("host", FAMILIES)
+async def test_responses_come_back_on_the_stream(host: str) -> None:
+    async with engine(f"tcp:{at(host)}:0") as running:
+        peer = await TcpPeer.connect(running.core.interfaces.interfaces[0])
+        for number in (1, 2, 3):
+            peer.send(options(number, host=host))
+            await answered(peer, number)
+        assert len(running.connections.by_number) == 1
+        await peer.close()
+
+
+async def test_half_messages_and_several_at_once() -> None:
+    async with engine("tcp:127.0.0.1:0") as running:
+        peer = await TcpPeer.connect(running.core.interfaces.interfaces[0])
+        for byte in options(1):
+            peer.send(bytes([byte]))
+            await peer.writer.drain()
+        await answered(peer, 1)
+        second, third = options(2), options(3)
+        peer.send(second + third[:40])
+        await answered(peer, 2)
+        peer.send(third[40:] + options(4))
+        await answered(peer, 3)
+        await answered(peer, 4)
+        await peer.close()
+
+
+async def test_keep_alive() -> None:
+    async with engine("tcp:127.0.0.1:0") as running:
+        peer = await TcpPeer.connect(running.core.interfaces.interfaces[0])
+        peer.send(b"\r\n\r\n")
+        assert await peer.exactly(2) == b"\r\n"
+        peer.send(b"\r\n\r\n\r\n\r\n" + options(1))
+        assert await peer.exactly(4) == b"\r\n\r\n"
+        await answered(peer, 1)
+        await peer.close()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"x" * 70_000,
+        b"OPTIONS sip:a SIP/2.0\r\nTo: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"OPTIONS sip:a SIP/2.0\r\nl: 99999999\r\n\r\n",
+    ],
+    ids=["endless head", "no length", "http", "endless body"],
+)
+async def test_garbage_closes_its_stream_and_no_other(garbage: bytes) -> None:
+    async with engine("tcp:127.0.0.1:0") as running:
+        interface = running.core.interfaces.interfaces[0]
+        good, bad = await TcpPeer.connect(interface), await TcpPeer.connect(interface)
+        bad.send(garbage)
+        assert await bad.closed()
+        good.send(options(1))
+        await answered(good, 1)
+        assert len(running.connections.by_number) == 1
+        await good.close()
+        await bad.close()
+
+
+async def test_what_came_before_the_garbage_is_answered() -> None:
+    async with engine("tcp:127.0.0.1:0") as running:
+        peer = await TcpPeer.connect(running.core.interfaces.interfaces[0])
+        peer.send(options(1) + b"GET / HTTP/1.1\r\n\r\n")
+        await answered(peer, 1)
+        assert await peer.closed()
+        await peer.close()
+
+
+@pytest.mark.parametrize("host", FAMILIES)
+async def test_a_connection_is_opened_and_used_again(host: str) -> None:
+    """INVITE, ACK and the next call to the same peer share one stream."""
+    async with engine(f"tcp:{at(host)}:0") as running, TcpPhone.open(host) as phone:
+        ends = Ends(running)
+        for number in (1, 2):
+            running.connect(order(f"sip:a@{at(host)}:{phone.port};transport=tcp", f"call{number}"))
+            if number == 1:
+                peer = await phone.next()
+            invite = await peer.next()
+            assert isinstance(invite, Request) and invite.method == "INVITE"
+            assert invite.headers["Contact"][0].endswith(";transport=tcp>")
+            peer.send(bytes(invite.response(486, to_tag="x")))
+            ack = await peer.next()
+            assert isinstance(ack, Request) and ack.method == "ACK"
+            assert (await ends.next()).record.sip_code == 486
+        assert phone.connections.empty()
+        assert len(running.connections.by_number) == 1
+
+
+async def test_two_calls_wait_for_one_connection() -> None:
+    async with engine("tcp:127.0.0.1:0") as running, TcpPhone.open() as phone:
+        for number in (1, 2, 3):
+            running.connect(order(f"sip:a@127.0.0.1:{phone.port};transport=tcp", f"call{number}"))
+        peer = await phone.next()
+        invites = [await peer.next() for _ in range(3)]
+        assert all(isinstance(invite, Request) and invite.method == "INVITE" for invite in invites)
+        assert phone.connections.empty()
+
+
+async def test_a_refused_connection_ends_the_call_with_503() -> None:
+    async with TcpPhone.open() as gone:
+        port = gone.port
+    async with engine("tcp:127.0.0.1:0") as running:
+        ends = Ends(running)
+        running.connect(order(f"sip:a@127.0.0.1:{port};transport=tcp"))
+        ended = await ends.next()
+        assert (ended.record.ended_by, ended.record.sip_code) == ("error", 503)
+        assert running.counts["calls"] == 0
+        assert not running.connections.waiting
+
+
+async def test_a_connection_that_breaks_before_the_answer() -> None:
+    async with engine("tcp:127.0.0.1:0") as running, TcpPhone.open() as phone:
+        ends = Ends(running)
+        running.connect(order(f"sip:a@127.0.0.1:{phone.port};transport=tcp"))
+        peer = await phone.next()
+        await peer.next()
+        await peer.close()
+        assert (await ends.next()).record.sip_code == 503
+
+
+async def test_a_long_invite_takes_tcp_and_falls_back_to_udp() -> None:
+    """Nobody takes TCP on the phone's port: the same INVITE comes by UDP."""
+    async with engine("udp:127.0.0.1:0", "tcp:127.0.0.1:0") as running, UdpPeer.open() as peer:
+        running.connect(order(f"sip:a@127.0.0.1:{peer.port}", headers=(("X-Long", "x" * 1400),)))
+        invite = await peer.next()
+        assert isinstance(invite, Request)
+        assert (invite.via.transport, len(invite.headers["Via"]), len(invite.headers["X-Long"][0])) == ("UDP", 1, 1400)
+
+
+async def test_a_long_invite_stays_on_tcp_where_it_is_taken() -> None:
+    async with TcpPhone.open() as phone, engine("udp:127.0.0.1:0", "tcp:127.0.0.1:0") as running:
+        running.connect(order(f"sip:a@127.0.0.1:{phone.port}", headers=(("X-Long", "x" * 1400),)))
+        invite = await (await phone.next()).next()
+        assert invite.via.transport == "TCP"
+
+
+async def test_names_are_resolved() -> None:
+    async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
+        running.connect(order(f"sip:a@localhost:{peer.port}"))
+        invite = await peer.next()
+        assert isinstance(invite, Request) and invite.uri == f"sip:a@localhost:{peer.port}"
+
+
+async def test_a_datagram_that_cannot_be_sent_leaves_the_call_to_its_timers() -> None:
+    """Too long for a datagram, or to an address that may not be sent to: no exception, and the call can be hung up."""
+    async with engine("udp:127.0.0.1:0") as running:
+        ends = Ends(running)
+        running.connect(order("sip:a@127.0.0.1:9", "long", headers=(("X-Long", "x" * 70_000),)))
+        running.connect(order("sip:a@255.255.255.255", "broadcast"))
+        for call_id in ("long", "broadcast"):
+            assert running.hang_up(call_id)
+            assert (await ends.next()).record.call_id == call_id
+
+
+# ── ports that are taken ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_port_that_is_taken(transport: str) -> None:
+    async with engine(f"{transport}:127.0.0.1:0") as running:
+        taken = f"{transport}:127.0.0.1:{running.core.interfaces.interfaces[0].port}"
+        other = Engine(Sip(listen=["udp:127.0.0.1:0", taken]))
+        with pytest.raises(OSError, match=f"cannot listen on {taken}") as caught:
+            await other.start()
+        assert caught.value.errno
+
+
+# ── the engine ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_one_armed_timer_for_all() -> None:
+    async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
+        assert running.armed is None
+        for number in range(50):
+            running.connect(order(f"sip:a@127.0.0.1:{peer.port}", f"call{number}"))
+        assert running.counts["timers"] >= 150
+        assert running.armed is not None
+        assert running.armed_for == pytest.approx(running.core.next_due)
+        invites = {(await peer.next()).call_id for _ in range(100)}  # each is sent twice: the timer acts for all
+        assert len(invites) == 50
+
+
+async def test_our_fault_ends_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leg that fails over a response takes down its own call, with a word to history; the next one is carried."""
+    async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
+        ends = Ends(running)
+        running.connect(order(f"sip:bad@127.0.0.1:{peer.port}", "bad"))
+        bad = await peer.next()
+        running.connect(order(f"sip:good@127.0.0.1:{peer.port}", "good"))
+        good = await peer.next()
+        assert isinstance(bad, Request) and isinstance(good, Request)
+        provisional = Leg.provisional
+
+        def fail(leg: Leg, response: Response, now: float) -> Work:
+            if leg.key == bad.call_id:
+                raise ZeroDivisionError("our fault")
+            return provisional(leg, response, now)
+
+        monkeypatch.setattr(Leg, "provisional", fail)
+        interface = running.core.interfaces.interfaces[0]
+        peer.send(bytes(bad.response(180, to_tag="x")), interface)
+        ended = await ends.next()
+        assert (ended.record.call_id, ended.record.ended_by, ended.record.sip_code) == ("bad", "error", 500)
+        peer.send(bytes(good.response(486, to_tag="x")), interface)
+        ended = await ends.next()
+        assert (ended.record.call_id, ended.record.ended_by, ended.record.sip_code) == ("good", "a", 486)
+        peer.send(options(77, "UDP"), interface)
+        while True:
+            message = await peer.next()
+            if isinstance(message, Response):
+                break
+        assert (message.status, message.cseq.number) == (200, 77)
+
+
+async def test_a_timer_that_fails_ends_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
+        ends = Ends(running)
+        timer = Leg.timer
+
+        def fail(leg: Leg, name: str, now: float) -> Work:
+            if leg.call == "bad" and name == "ring":
+                raise ZeroDivisionError("our fault")
+            return timer(leg, name, now)
+
+        monkeypatch.setattr(Leg, "timer", fail)
+        running.connect(order(f"sip:bad@127.0.0.1:{peer.port}", "bad", ring_timeout=0.05))
+        running.connect(order(f"sip:good@127.0.0.1:{peer.port}", "good", ring_timeout=0.1))
+        first, second = await ends.next(), await ends.next()
+        assert [(one.record.call_id, one.record.ended_by) for one in (first, second)] == [
+            ("bad", "error"),
+            ("good", "timer"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("advertise", "host", "port"),
+    [
+        ("", "127.0.0.1", 5060),
+        ("203.0.113.5", "203.0.113.5", 5060),
+        ("203.0.113.5:6060", "203.0.113.5", 6060),
+        ("sip.example.com:6060", "sip.example.com", 6060),
+        ("[2001:db8::7]:6060", "2001:db8::7", 6060),
+        ("[2001:db8::7]", "2001:db8::7", 5060),
+    ],
+)
+def test_the_advertised_address(advertise: str, host: str, port: int) -> None:
+    sip = Sip(listen=["udp:127.0.0.1:5060"], advertise=advertise)
+    running = Engine(sip)
+    interface = running.interface(sip.addresses()[0], "127.0.0.1", 5060, 0)
+    assert (interface.host, interface.port) == (host, port)
