@@ -124,8 +124,11 @@ class B2bua(TransactionLayer):
             return
         self.open_clients.pop(owner, None)
         leg = self.legs.get(owner)
-        if leg is not None and leg.state == DOWN:
-            del self.legs[owner]
+        if leg is not None:
+            # No 2xx can come again that would want its ACK.
+            leg.acks.clear()
+            if leg.state == DOWN:
+                del self.legs[owner]
 
     def forget_leg(self, action: ForgetLeg, now: float) -> Work:
         if action.owner not in self.open_clients:

@@ -9,8 +9,7 @@ import msgspec
 
 from c2c_b2bua.dialog.invitation import ALLOW
 from c2c_b2bua.dialog.unacked import PATIENCE
-from c2c_b2bua.sdp import REVERSED as REVERSED_DIRECTIONS
-from c2c_b2bua.sdp import Origin, SessionDescription, held_answer, held_offer
+from c2c_b2bua.sdp import REVERSED, Origin, SessionDescription, held_answer, held_offer
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import NameAddr
 from c2c_b2bua.sip.flow import Interfaces
@@ -172,7 +171,7 @@ class Phone(TransactionLayer):
         if request.body:
             offer = SessionDescription.parse(request.body)
             answer = held_answer(offer, origin, interface.host, manners.codecs)
-            answer = answer.with_direction(REVERSED_DIRECTIONS[offer.direction])
+            answer = answer.with_direction(REVERSED[offer.direction])
         else:
             answer = held_offer(origin, interface.host, manners.codecs).with_direction("sendrecv")
         if not answer.has_live_media:

@@ -10,10 +10,10 @@ import msgspec
 
 from c2c_b2bua.sip.errors import SipError
 
-Line = tuple[str, str]
-"""Type letter and value: `("a", "sendrecv")`."""
+Lines = tuple[str, ...]
+"""Lines as they stand, without their ends: `("a=rtpmap:0 PCMU/8000", "a=sendrecv")`."""
 LINE_END_PATTERN = re.compile(r"\r\n|\r|\n")
-DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+DIRECTION_LINES = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
 # Payload type and rtpmap of the codecs that configuration may name (RFC 3551 §6; dynamic numbers are our choice).
@@ -53,11 +53,7 @@ class Media(msgspec.Struct, frozen=True):
     ports: str
     protocol: str
     formats: tuple[str, ...]
-    lines: tuple[Line, ...]
-
-    def attribute(self, name: str) -> str | None:
-        """The value of the first a=NAME or a=NAME:VALUE; `""` for a flag."""
-        return find_attribute(self.lines, name)
+    lines: Lines
 
     @property
     def direction(self) -> str | None:
@@ -65,7 +61,7 @@ class Media(msgspec.Struct, frozen=True):
 
     @property
     def connection(self) -> str | None:
-        return next((value for letter, value in self.lines if letter == "c"), None)
+        return next((line[2:] for line in self.lines if line.startswith("c=")), None)
 
     @property
     def codecs(self) -> dict[str, str]:
@@ -84,38 +80,33 @@ class SessionDescription(msgspec.Struct, frozen=True):
     """A whole description: o= apart, the other session lines as they came, then the media."""
 
     origin: Origin
-    lines: tuple[Line, ...]
+    lines: Lines
     media: tuple[Media, ...]
 
     @classmethod
     def parse(cls, data: bytes) -> SessionDescription:
         """Read one; lenient where phones are (no final line end, LF alone, no s= or t=); SipError 488 when it is none."""
-        session: list[Line] = []
         origin: Origin | None = None
-        media: list[Media] = []
-        current = session
-        head: list[str] = []
-        heads: list[tuple[list[str], list[Line]]] = []
+        session: list[str] = []
+        heads: list[str] = []
+        sections = [session]
         # Not splitlines(): U+2028 and its kin may stand in a text (RFC 4566 §9, byte-string).
-        for row in LINE_END_PATTERN.split(data.decode("utf-8", "replace")):
-            if not row.strip():
+        for line in LINE_END_PATTERN.split(data.decode("utf-8", "replace")):
+            if not line.strip():
                 continue
-            letter, equals, value = row[:1], row[1:2], row[2:]
-            if equals != "=":
-                raise SipError(f"malformed SDP line {row[:40]!r}", 488)
-            if letter == "m":
-                head = value.split()
-                current = []
-                heads.append((head, current))
-            elif letter == "o" and not heads:
-                origin = parse_origin(value)
+            if line[1:2] != "=":
+                raise SipError(f"malformed SDP line {line[:40]!r}", 488)
+            if line[0] == "m":
+                heads.append(line[2:])
+                sections.append([])
+            elif line[0] == "o" and not heads:
+                origin = parse_origin(line[2:])
             else:
-                current.append((letter, value))
-        for head, lines in heads:
-            media.append(parse_media(head, tuple(lines)))
+                sections[-1].append(line)
         if origin is None or not session or session[0][0] != "v":
             raise SipError("SDP without v= or o=", 488)
-        return cls(origin, tuple(session), tuple(media))
+        media = [parse_media(head.split(), tuple(lines)) for head, lines in zip(heads, sections[1:], strict=True)]
+        return cls(origin, shared(tuple(session)), tuple(media))
 
     @property
     def direction(self) -> str:
@@ -134,7 +125,7 @@ class SessionDescription(msgspec.Struct, frozen=True):
 
     def address_of(self, media: Media) -> str:
         """The connection address of a stream: its own c= or the session's; `""` without any."""
-        line = media.connection or next((value for letter, value in self.lines if letter == "c"), "")
+        line = media.connection or next((line[2:] for line in self.lines if line.startswith("c=")), "")
         return line.split()[2].partition("/")[0] if line.count(" ") >= 2 else ""
 
     def with_origin(self, origin: Origin) -> SessionDescription:
@@ -146,8 +137,7 @@ class SessionDescription(msgspec.Struct, frozen=True):
             Media(part.kind, part.port, part.ports, part.protocol, part.formats, redirect(part.lines, direction))
             for part in self.media
         )
-        session = tuple(line for line in self.lines if not is_direction(line))
-        return SessionDescription(self.origin, session, media)
+        return SessionDescription(self.origin, redirect(self.lines, ""), media)
 
     def with_port(self, port: int) -> SessionDescription:
         """The live streams on this port and the even ones after it."""
@@ -172,26 +162,43 @@ class SessionDescription(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=1024)
-def read_codecs(formats: tuple[str, ...], lines: tuple[Line, ...]) -> dict[str, str]:
-    """The codecs of a stream; a phone names the same ones in every call, so that they are read once."""
+def shared(lines: Lines) -> Lines:
+    """One tuple for all equal ones: a phone says the same lines in every call."""
+    return lines
+
+
+@lru_cache(maxsize=1024)
+def read_codecs(formats: tuple[str, ...], lines: Lines) -> dict[str, str]:
+    """The codecs of a stream; read once for all calls of a phone."""
     named: dict[str, str] = {}
-    for _, value in lines:
-        if value.startswith("rtpmap:"):
-            number, _, name = value[7:].partition(" ")
+    for line in lines:
+        if line.startswith("a=rtpmap:"):
+            number, _, name = line[9:].partition(" ")
             name = name.strip().lower()
             named.setdefault(number, name.removesuffix("/1") if name.count("/") == 2 else name)
     return {number: named.get(number) or STATIC_RTPMAPS.get(number, number) for number in formats}
 
 
-def held_offer(origin: Origin, address: str, codecs: Iterable[str]) -> SessionDescription:
+@lru_cache(maxsize=1024)
+def redirect(lines: Lines, direction: str) -> Lines:
+    """The lines with this direction; `sendrecv` is said by saying nothing, `""` says nothing either."""
+    kept = tuple(line for line in lines if line not in DIRECTION_LINES)
+    return kept if direction in ("", "sendrecv") else (*kept, f"a={direction}")
+
+
+def held_offer(origin: Origin, address: str, codecs: tuple[str, ...]) -> SessionDescription:
     """The first offer to a leg whose other side is not known yet: our codecs, nothing flows (DESIGN: `held`)."""
+    return SessionDescription(origin, session_lines(address), (held_audio(codecs),))
+
+
+@lru_cache(maxsize=64)
+def held_audio(codecs: tuple[str, ...]) -> Media:
     numbers = [CODECS[name] for name in codecs]
-    lines: list[Line] = [("a", f"rtpmap:{number} {rtpmap}") for number, rtpmap in numbers]
-    lines += [("a", f"fmtp:{number} 0-16") for number, rtpmap in numbers if rtpmap.startswith("telephone-event")]
-    lines.append(("a", "inactive"))
+    lines = [f"a=rtpmap:{number} {rtpmap}" for number, rtpmap in numbers]
+    lines += [f"a=fmtp:{number} 0-16" for number, rtpmap in numbers if rtpmap.startswith("telephone-event")]
     # Port 9 (discard): a real number, as RFC 3264 §5.1 wants of a stream that is only held.
-    audio = Media("audio", 9, "", "RTP/AVP", tuple(str(number) for number, _ in numbers), tuple(lines))
-    return SessionDescription(origin, session_lines(address), (audio,))
+    formats = tuple(str(number) for number, _ in numbers)
+    return Media("audio", 9, "", "RTP/AVP", formats, (*lines, "a=inactive"))
 
 
 def held_answer(offer: SessionDescription, origin: Origin, address: str, codecs: Iterable[str]) -> SessionDescription:
@@ -199,36 +206,34 @@ def held_answer(offer: SessionDescription, origin: Origin, address: str, codecs:
     ours = {CODECS[name][1].lower() for name in codecs}
     media = []
     for part in offer.media:
-        shared = tuple(number for number, codec in part.codecs.items() if codec in ours)
-        if part.kind != "audio" or not part.port or not shared:
+        common = tuple(number for number, codec in part.codecs.items() if codec in ours)
+        if part.kind != "audio" or not part.port or not common:
             media.append(Media(part.kind, 0, "", part.protocol, part.formats[:1], ()))
             continue
-        lines = tuple(
-            line for line in part.lines if line[1].startswith(("rtpmap:", "fmtp:")) and payload_type(line) in shared
-        )
-        media.append(Media(part.kind, 9, "", part.protocol, shared, (*lines, ("a", "inactive"))))
+        lines = [
+            line
+            for line in part.lines
+            if line.startswith(("a=rtpmap:", "a=fmtp:")) and line.partition(":")[2].partition(" ")[0] in common
+        ]
+        media.append(Media(part.kind, 9, "", part.protocol, common, (*lines, "a=inactive")))
     return SessionDescription(origin, session_lines(address), tuple(media))
 
 
-def session_lines(address: str) -> tuple[Line, ...]:
+@lru_cache(maxsize=64)
+def session_lines(address: str) -> Lines:
     family = "IP6" if ":" in address else "IP4"
-    return (("v", "0"), ("s", "-"), ("c", f"IN {family} {address}"), ("t", "0 0"))
-
-
-def payload_type(line: Line) -> str:
-    """The number that an rtpmap or fmtp line is about."""
-    return line[1].partition(":")[2].partition(" ")[0]
+    return ("v=0", "s=-", f"c=IN {family} {address}", "t=0 0")
 
 
 def renumbered(media: Media, numbers: dict[str, str]) -> Media:
     """The same stream with other payload type numbers: old -> new, the others kept."""
-    lines: list[Line] = []
-    for letter, value in media.lines:
-        name, colon, rest = value.partition(":")
+    lines: list[str] = []
+    for line in media.lines:
+        name, _, rest = line.partition(":")
         number, space, text = rest.partition(" ")
-        if letter == "a" and colon and name in ("rtpmap", "fmtp", "rtcp-fb") and number in numbers:
-            value = f"{name}:{numbers[number]}{space}{text}"
-        lines.append((letter, value))
+        if name in ("a=rtpmap", "a=fmtp", "a=rtcp-fb") and number in numbers:
+            line = f"{name}:{numbers[number]}{space}{text}"
+        lines.append(line)
     formats = tuple(numbers.get(number, number) for number in media.formats)
     return Media(media.kind, media.port, media.ports, media.protocol, formats, tuple(lines))
 
@@ -240,40 +245,22 @@ def parse_origin(value: str) -> Origin:
     return Origin(words[0], words[1], int(words[2]), words[5])
 
 
-def parse_media(words: list[str], lines: tuple[Line, ...]) -> Media:
+def parse_media(words: list[str], lines: Lines) -> Media:
     if len(words) < 4:
         raise SipError(f"malformed m= {' '.join(words)[:60]!r}", 488)
     port, _, ports = words[1].partition("/")
     if not is_number(port, 5) or int(port) > 65535:
         raise SipError(f"malformed port in m= {words[1][:20]!r}", 488)
-    return Media(words[0], int(port), ports, words[2], tuple(words[3:]), lines)
+    return Media(words[0], int(port), ports, words[2], shared(tuple(words[3:])), shared(lines))
 
 
 def is_number(text: str, digits: int) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= digits
 
 
-def is_direction(line: Line) -> bool:
-    return line[0] == "a" and line[1] in DIRECTIONS
+def find_direction(lines: Lines) -> str | None:
+    return next((line[2:] for line in lines if line in DIRECTION_LINES), None)
 
 
-def find_direction(lines: Iterable[Line]) -> str | None:
-    return next((value for letter, value in lines if letter == "a" and value in DIRECTIONS), None)
-
-
-def find_attribute(lines: Iterable[Line], name: str) -> str | None:
-    for letter, value in lines:
-        if letter == "a":
-            found, _, rest = value.partition(":")
-            if found == name:
-                return rest
-    return None
-
-
-def redirect(lines: tuple[Line, ...], direction: str) -> tuple[Line, ...]:
-    kept = tuple(line for line in lines if not is_direction(line))
-    return kept if direction == "sendrecv" else (*kept, ("a", direction))
-
-
-def print_lines(lines: Iterable[Line]) -> str:
-    return "".join([f"{letter}={value}\r\n" for letter, value in lines])
+def print_lines(lines: Lines) -> str:
+    return "\r\n".join([*lines, ""])

@@ -33,11 +33,10 @@ def test_what_a_phone_says() -> None:
     found = parse(PHONE)
     assert bytes(found) == PHONE
     assert found.origin == Origin("alice", "2890844526", 2890844527, "192.0.2.10")
-    assert found.lines == (("v", "0"), ("s", "-"), ("c", "IN IP4 192.0.2.10"), ("t", "0 0"))
+    assert found.lines == ("v=0", "s=-", "c=IN IP4 192.0.2.10", "t=0 0")
     (media,) = found.media
     assert (media.kind, media.port, media.ports, media.protocol) == ("audio", 49172, "", "RTP/AVP")
     assert media.codecs == {"0": "pcmu/8000", "8": "pcma/8000", "101": "telephone-event/8000"}
-    assert (media.attribute("fmtp"), media.attribute("sendrecv"), media.attribute("ptime")) == ("101 0-16", "", None)
     assert (found.direction, found.has_live_media, found.address_of(media)) == ("sendrecv", True, "192.0.2.10")
 
 
@@ -59,7 +58,7 @@ def test_lenient_about_line_ends(data: bytes) -> None:
 def test_only_cr_and_lf_end_a_line(text: str) -> None:
     """str.splitlines() cut session names at U+2028, U+0085 and others, and refused the rest of the line."""
     found = parse(PHONE.replace(b"s=-", f"s={text}".encode()))
-    assert found.lines[1] == ("s", text)
+    assert found.lines[1] == f"s={text}"
     assert parse(bytes(found)) == found
 
 
@@ -141,7 +140,7 @@ def test_with_direction() -> None:
 
 
 def test_held_offer() -> None:
-    offer = held_offer(ORIGIN, "192.0.2.1", ["PCMU", "PCMA", "telephone-event"])
+    offer = held_offer(ORIGIN, "192.0.2.1", ("PCMU", "PCMA", "telephone-event"))
     assert str(offer) == (
         "v=0\r\no=c2c 7 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
         "m=audio 9 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
@@ -151,7 +150,7 @@ def test_held_offer() -> None:
 
 
 def test_held_offer_over_ipv6() -> None:
-    offer = held_offer(Origin("c2c", "7", 1, "2001:db8::1"), "2001:db8::1", ["PCMU"])
+    offer = held_offer(Origin("c2c", "7", 1, "2001:db8::1"), "2001:db8::1", ("PCMU",))
     assert "o=c2c 7 1 IN IP6 2001:db8::1\r\n" in str(offer)
     assert "c=IN IP6 2001:db8::1\r\n" in str(offer)
 
@@ -162,7 +161,7 @@ def test_held_answer_keeps_shared_audio_and_refuses_the_rest() -> None:
         "m=video 5000 RTP/AVP 31 32", "m=audio 0 RTP/AVP 0", "m=audio 6000 RTP/AVP 18",
         head="audio 4000 RTP/AVP 120 0 126",
     )  # fmt: skip
-    answer = held_answer(offer, ORIGIN, "192.0.2.1", ["PCMU", "PCMA", "telephone-event"])
+    answer = held_answer(offer, ORIGIN, "192.0.2.1", ("PCMU", "PCMA", "telephone-event"))
     assert [str(part) for part in answer.media] == [
         "m=audio 9 RTP/AVP 0 126\r\na=rtpmap:126 telephone-event/8000\r\na=fmtp:126 0-15\r\na=inactive\r\n",
         "m=video 0 RTP/AVP 31\r\n",
@@ -174,7 +173,7 @@ def test_held_answer_keeps_shared_audio_and_refuses_the_rest() -> None:
 def test_renumbered() -> None:
     media = Media(
         "audio", 1, "", "RTP/AVP", ("0", "101"),
-        (("a", "rtpmap:101 telephone-event/8000"), ("a", "fmtp:101 0-16"), ("a", "rtcp-fb:101 nack"), ("a", "ptime:101")),
+        ("a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", "a=rtcp-fb:101 nack", "a=ptime:101"),
     )  # fmt: skip
     assert str(renumbered(media, {"101": "120"})) == (
         "m=audio 1 RTP/AVP 0 120\r\na=rtpmap:120 telephone-event/8000\r\na=fmtp:120 0-16\r\n"
@@ -218,7 +217,7 @@ def test_chromium() -> None:
     assert (audio_part.kind, audio_part.port, audio_part.protocol) == ("audio", 9, "UDP/TLS/RTP/SAVPF")
     assert audio_part.codecs["111"] == "opus/48000/2"
     assert audio_part.codecs["126"] == "telephone-event/8000"
-    assert audio_part.attribute("mid") == "0"
+    assert "a=mid:0" in audio_part.lines
     assert offer.direction == "sendrecv"
     assert offer.origin == Origin("-", "1157047542737976406", 2, "127.0.0.1")
 
@@ -268,7 +267,7 @@ def test_offers_and_answers_of_rfc_3264_and_4317(title: str, number: int, kind: 
 def test_held_answers_to_what_others_offer(path: Path) -> None:
     """One stream for each offered, nothing flowing, nothing that was not offered (RFC 3264 §6)."""
     offer = SessionDescription.parse(read(path))
-    answer = held_answer(offer, ORIGIN, "192.0.2.1", ["PCMU", "PCMA", "telephone-event"])
+    answer = held_answer(offer, ORIGIN, "192.0.2.1", ("PCMU", "PCMA", "telephone-event"))
     assert [part.kind for part in answer.media] == [part.kind for part in offer.media]
     for asked, given in zip(offer.media, answer.media, strict=True):
         assert given.protocol == asked.protocol

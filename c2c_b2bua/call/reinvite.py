@@ -162,7 +162,7 @@ def without_connection(description: SessionDescription) -> SessionDescription:
             part.ports,
             part.protocol,
             part.formats,
-            tuple(line for line in part.lines if line[0] != "c"),
+            tuple(line for line in part.lines if not line.startswith("c=")),
         )
         for part in description.media
     )

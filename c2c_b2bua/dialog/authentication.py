@@ -57,6 +57,17 @@ class Authentication:
             fresh = True
         return fresh
 
+    def again(self, request: Request, sequence: int) -> Request:
+        """The same request with credentials, another CSeq, and room for a new branch."""
+        again = Request(request.method, request.uri, dict(request.headers), request.body)
+        again.tries = request.tries + 1
+        for header in ("Authorization", "Proxy-Authorization"):
+            again.headers.pop(header, None)
+        again.headers["Via"] = []
+        again.headers["CSeq"] = [f"{sequence} {request.method}"]
+        self.sign(again)
+        return again
+
     def sign(self, request: Request) -> None:
         """Put credentials on a request, for every realm that has asked."""
         for key, (challenge, count) in self.asked.items():

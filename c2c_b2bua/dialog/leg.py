@@ -24,7 +24,7 @@ from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import Why, cause_of, why_of
 from c2c_b2bua.sip.tokens import Tokens
-from c2c_b2bua.transaction.actions import Forget, Reply, SendAck, SendRequest, StartTimer, Work
+from c2c_b2bua.transaction.actions import Ack, Forget, Reply, SendAck, SendRequest, StartTimer, Work
 from c2c_b2bua.transaction.matching import client_key
 from c2c_b2bua.transaction.timings import T1
 
@@ -238,7 +238,7 @@ class Leg:
         except SipError as error:
             why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
             return [*work, *self.send_bye(why), events.Refused(self.call, self.name, why, True)]
-        self.early_body = b""
+        self.early_body = self.invite.body = b""
         return [*work, events.Answered(self.call, self.name)]
 
     def misunderstood(self, error: SipError, now: float) -> Work:
@@ -261,6 +261,7 @@ class Leg:
                 self.dialog.refresh(response)
             work = self.acknowledge(self.dialog, request, tag)
             self.reinvite = None
+            request.let_go()
             if self.state != UP:
                 return work
             try:
@@ -285,13 +286,7 @@ class Leg:
         if authentication is None or not authentication.absorb(request, response, request.tries):
             return []
         self.sequence += 1
-        again = Request(request.method, request.uri, dict(request.headers), request.body)
-        again.tries = request.tries + 1
-        for header in ("Authorization", "Proxy-Authorization"):
-            again.headers.pop(header, None)
-        again.headers["Via"] = []
-        again.headers["CSeq"] = [f"{self.sequence} {request.method}"]
-        authentication.sign(again)
+        again = authentication.again(request, self.sequence)
         hop, flow = self.dialog.hop if self.dialog is not None else self.party.hop, None
         if request is self.invite:
             self.invite, self.heard = again, False
@@ -343,7 +338,7 @@ class Leg:
         for header in ("Authorization", "Proxy-Authorization"):
             if header in invite.headers:
                 ack.headers[header] = invite.headers[header]
-        action = SendAck(self.key, ack, dialog.hop)
+        action = SendAck(self.key, Ack(ack, dialog.hop))
         self.acks[invite.cseq.number, tag] = action
         return [action]
 
@@ -393,6 +388,9 @@ class Leg:
         self.state = DOWN
         self.ended_at = now
         self.unacked = None
+        self.media = OfferAnswer()
+        if self.reinvite is None:
+            self.dialog = None
         self.reinvite = None
         work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
         self.pending.clear()

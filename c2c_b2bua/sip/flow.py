@@ -106,13 +106,14 @@ class Interfaces:
     def __init__(self, interfaces: list[Interface]) -> None:
         self.interfaces = interfaces
         self.by_kind: dict[tuple[str, bool], Interface] = {}
+        self.flow_to = lru_cache(maxsize=4096)(self.find_flow)
         for interface in interfaces:
             self.by_kind.setdefault((interface.transport, interface.is_ipv6), interface)
 
-    def flow_to(self, address: str, hop: Hop) -> Flow:
+    def find_flow(self, address: str, hop: Hop) -> Flow:
         """The flow to `hop` at IP `address`; without a named transport UDP is taken, else the first stream we listen on.
 
-        SipError 503 when we have no socket of that kind.
+        SipError 503 when we have no socket of that kind. `flow_to` is the same, remembered.
         """
         is_ipv6 = ":" in address
         for transport in (hop.transport,) if hop.transport else ("UDP", "TCP", "TLS"):

@@ -144,6 +144,10 @@ class Message:
         """media type in lower case without parameters, `""` without a body type."""
         return (self.get("Content-Type") or "").partition(";")[0].strip().lower()
 
+    def let_go(self) -> None:
+        """Keep only what was read of it; for a message that is only remembered."""
+        self.headers, self.body = {}, b""
+
     def start_line(self) -> str:
         raise AssertionError("a message is a Request or a Response")
 

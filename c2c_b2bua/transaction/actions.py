@@ -43,12 +43,19 @@ class SendRequest(Action, frozen=True, gc=False):
     flow: Flow | None = None
 
 
+class Ack(msgspec.Struct, gc=False):
+    """The ACK of a 2xx (§13.2.2.4): a request on its way to `hop`, then only the bytes that it became."""
+
+    request: Request | None
+    hop: Uri
+    sent: Send | None = None
+
+
 class SendAck(Action, frozen=True, gc=False):
-    """Send the ACK of a 2xx: no transaction, no answer (§13.2.2.4). The same object sent again repeats its bytes."""
+    """Send an ACK: no transaction, no answer. The same `ack` sent again repeats its bytes."""
 
     owner: str
-    request: Request
-    hop: Uri
+    ack: Ack
 
 
 class Reply(Action, frozen=True, gc=False):

@@ -17,6 +17,7 @@ from c2c_b2bua.sip.grammar import CONTROL_PATTERN, split_list
 from c2c_b2bua.sip.message import REASON_PHRASES, MalformedError, Request, Response, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import (
+    Ack,
     Action,
     Forget,
     Locate,
@@ -153,7 +154,8 @@ class TransactionLayer:
         if action is None:
             return []
         if isinstance(action, SendAck):
-            return self.settle([] if address is None else self.launch_ack(action, address), now)
+            ack = action.ack
+            return self.settle([] if address is None else self.launch_ack(ack, Hop.of(ack.hop), address), now)
         if not self.is_wanted(action.owner, action.request):
             return []
         if address is None:
@@ -276,15 +278,13 @@ class TransactionLayer:
         return self.locate(action, hop) if address is None else self.launch(action, hop, address, now)
 
     def send_ack(self, action: SendAck, now: float) -> Work:
-        flow = action.request.flow
-        if flow is not None:
-            return [Send(bytes(action.request), flow)]
+        if action.ack.sent is not None:
+            return [action.ack.sent]
         try:
-            hop = Hop.of(action.hop)
+            hop = Hop.of(action.ack.hop)
         except SipError:
             return []
-        address = hop.address
-        return self.locate(action, hop) if address is None else self.launch_ack(action, address)
+        return self.locate(action, hop) if hop.address is None else self.launch_ack(action.ack, hop, hop.address)
 
     def locate(self, action: SendRequest | SendAck, hop: Hop) -> Work:
         self.tickets += 1
@@ -316,12 +316,15 @@ class TransactionLayer:
         self.opened(action.owner)
         return transaction.start(now)
 
-    def launch_ack(self, action: SendAck, address: str) -> Work:
+    def launch_ack(self, ack: Ack, hop: Hop, address: str) -> Work:
         try:
-            flow = self.interfaces.flow_to(address, Hop.of(action.hop))
+            flow = self.interfaces.flow_to(address, hop)
         except SipError:
             return []
-        return [Send(self.stamp(action.request, flow), flow)]
+        if ack.request is not None:
+            ack.sent = Send(self.stamp(ack.request, flow), flow)
+            ack.request = None
+        return [] if ack.sent is None else [ack.sent]
 
     def stamp(self, request: Request, flow: Flow) -> bytes:
         """Print a request with what depends on its flow: a Via, unless it shares that of its INVITE, and our Contact."""

@@ -21,7 +21,7 @@ from c2c_b2bua.transaction.layer import TransactionLayer
 
 UDP = Interface("UDP", "192.0.2.1", 5060)
 PEER = Flow(UDP, "192.0.2.9", 5060)
-OFFER = held_offer(Origin("c2c", "7", 1, "192.0.2.1"), "192.0.2.1", ["PCMU"])
+OFFER = held_offer(Origin("c2c", "7", 1, "192.0.2.1"), "192.0.2.1", ("PCMU",))
 CONTACT = "<sip:bob@192.0.2.9:5060>"
 
 

@@ -38,7 +38,7 @@ def test_an_offer_gives_no_number_a_second_meaning() -> None:
     known = description("101 120 0", _101="opus/48000/2", _120=DTMF)
     offer = as_offer(given, known)
     assert said(offer) == {"0": "pcmu/8000", "120": DTMF}
-    assert ("a", "rtpmap:120 telephone-event/8000") in offer.media[0].lines
+    assert "a=rtpmap:120 telephone-event/8000" in offer.media[0].lines
 
 
 def test_or_to_one_that_nobody_uses() -> None:
