@@ -126,7 +126,8 @@ class SessionDescription(msgspec.Struct, frozen=True):
     def address_of(self, media: Media) -> str:
         """The connection address of a stream: its own c= or the session's; `""` without any."""
         line = media.connection or next((line[2:] for line in self.lines if line.startswith("c=")), "")
-        return line.split()[2].partition("/")[0] if line.count(" ") >= 2 else ""
+        words = line.split()
+        return words[2].partition("/")[0] if len(words) > 2 else ""
 
     def with_origin(self, origin: Origin) -> SessionDescription:
         return SessionDescription(origin, self.lines, self.media)

@@ -123,6 +123,7 @@ def test_direction(description: SessionDescription, direction: str) -> None:
         (audio(session="c=IN IP4 224.2.17.12/127\n"), "224.2.17.12"),
         (audio(session=""), ""),
         (audio(session="c=IN\n"), ""),
+        (audio(session="c=  \n"), ""),  # two blanks made IndexError leave the core
     ],
 )
 def test_address(description: SessionDescription, address: str) -> None:
