@@ -15,6 +15,7 @@ DYNAMIC = [str(number) for number in range(96, 128)]
 def as_offer(description: SessionDescription, *known: SessionDescription | None) -> SessionDescription:
     """The description as an offer into a session whose descriptions so far are `known`."""
     media = []
+    changed = False
     for index, part in enumerate(description.media):
         meanings: dict[str, str] = {}
         for earlier in known:
@@ -24,8 +25,9 @@ def as_offer(description: SessionDescription, *known: SessionDescription | None)
         for number, codec in part.codecs.items():
             if meanings.get(number, codec) != codec:
                 changes[number] = number_for(codec, meanings, part, changes)
+        changed = changed or bool(changes)
         media.append(renumbered(part, changes) if changes else part)
-    return SessionDescription(description.origin, description.lines, tuple(media))
+    return SessionDescription(description.origin, description.lines, tuple(media)) if changed else description
 
 
 def number_for(codec: str, meanings: dict[str, str], part: Media, changes: dict[str, str]) -> str:

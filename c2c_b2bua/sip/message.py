@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.fields import Challenge, CSeq, NameAddr, Via
+from c2c_b2bua.sip.fields import MAGIC_COOKIE, Challenge, CSeq, NameAddr, Via
 from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, split_list
 from c2c_b2bua.sip.headers import SINGLE_HEADERS, SPELLINGS, canonical_name
@@ -18,6 +18,7 @@ Headers = dict[str, list[str]]
 FOLD_PATTERN = re.compile(r"(?:\r\n[ \t]+)+")
 MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
+BLANKS = " \t"
 REASON_PHRASES = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress", 200: "OK",
     202: "Accepted", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
@@ -93,7 +94,9 @@ class Message:
         start = text.find(";branch=")
         if start < 0 or "," in text or '"' in text:
             return self.via.branch
-        return text[start + 8 :].partition(";")[0].rstrip()
+        start += 8
+        end = text.find(";", start)
+        return text[start:end] if end > 0 else text[start:]
 
     @property
     def cseq(self) -> CSeq:
@@ -116,9 +119,9 @@ class Message:
     def tag(self, name: str) -> str | None:
         """The tag of From or To, found without reading the rest where that is certain."""
         text = self.required(name)
-        tail = text[text.rfind(">") + 1 :]
-        if tail.startswith(";tag=") and tail.count(";") == 1 and '"' not in tail:
-            return tail[5:].rstrip()
+        start = text.rfind(">;tag=") + 6
+        if start > 6 and text.find(";", start) < 0 and text.find('"', start) < 0:
+            return text[start:]
         return self.address(name).tag
 
     @property
@@ -151,6 +154,13 @@ class Message:
     def start_line(self) -> str:
         raise AssertionError("a message is a Request or a Response")
 
+    def check_identity(self) -> None:
+        raise AssertionError("a message is a Request or a Response")
+
+    def check(self) -> None:
+        """Read all that a message must have; SipError names the first thing wrong."""
+        self.check_identity()
+
     def __bytes__(self) -> bytes:
         """Print it. ValueError when a value holds a line end or NUL: such a message would say something else."""
         body = self.body
@@ -182,17 +192,21 @@ class Request(Message):
     def start_line(self) -> str:
         return f"{self.method} {self.uri} SIP/2.0"
 
-    def check(self) -> None:
-        """Read what every request must have; SipError names the first thing wrong (§8.1.1, §16.3)."""
+    def check_identity(self) -> None:
+        """Read what a request is sorted by; SipError names the first thing wrong. Enough inside a dialog of ours."""
         if self.version.upper() != "SIP/2.0":
             raise SipError(f"{self.version} is not spoken here", 505)
-        if self.via.branch.startswith("z9hG4bK") and len(self.via.branch) == 7:
-            raise SipError("empty Via branch")
-        self.required("Call-ID")
-        self.address("From")
-        self.address("To")
+        _ = self.branch, self.call_id, self.tag("From"), self.tag("To")
         if self.cseq.method != self.method:
             raise SipError(f"CSeq names {self.cseq.method}, the request line {self.method}")
+
+    def check(self) -> None:
+        """Read all that every request must have (§8.1.1, §16.3), as befits one of a stranger."""
+        self.check_identity()
+        if self.via.branch == MAGIC_COOKIE:
+            raise SipError("empty Via branch")
+        self.address("From")
+        self.address("To")
         for name in SINGLE_HEADERS:
             if len(self.headers.get(name, MISSING)) > 1:
                 raise SipError(f"more than one {name}")
@@ -241,8 +255,8 @@ class Response(Message):
     def start_line(self) -> str:
         return f"SIP/2.0 {self.status} {self.reason}"
 
-    def check(self) -> None:
-        """Read what every response must have."""
+    def check_identity(self) -> None:
+        """Read what every response must have, and what it is sorted by."""
         _ = self.branch, self.cseq, self.call_id, self.tag("From"), self.tag("To")
 
 
@@ -281,13 +295,13 @@ def parse(data: bytes) -> Request | Response:
                 continue
         values = headers.get(key)
         if values is None:
-            headers[key] = [value.strip(" \t")]
+            headers[key] = [value.strip(BLANKS)]
         else:
-            values.append(value.strip(" \t"))
+            values.append(value.strip(BLANKS))
     length = headers.pop("Content-Length", None)
     if length is not None:
         text = length[0]
-        if len(set(length)) > 1 or not (text.isascii() and text.isdecimal()) or len(text) > 9:
+        if (len(length) > 1 and len(set(length)) > 1) or not (text.isascii() and text.isdecimal()) or len(text) > 9:
             trouble = trouble or f"malformed Content-Length {', '.join(length)[:40]!r}"
         elif int(text) > len(body):
             trouble = trouble or f"Content-Length {text}, but {len(body)} bytes of body"
@@ -303,9 +317,10 @@ def parse(data: bytes) -> Request | Response:
 
 def parse_start_line(line: str, headers: Headers) -> Request | Response:
     """Request-Line or Status-Line (§7.1, §7.2); headers are filled in by the caller."""
-    found = STATUS_LINE_PATTERN.fullmatch(line)
-    if found is not None:
-        return Response(int(found[1]), found[2] or "", headers)
+    if line[:4] in ("SIP/", "sip/"):
+        found = STATUS_LINE_PATTERN.fullmatch(line)
+        if found is not None:
+            return Response(int(found[1]), found[2] or "", headers)
     found = REQUEST_LINE_PATTERN.fullmatch(line)
     if found is not None:
         request = Request(found[1], found[2], headers)

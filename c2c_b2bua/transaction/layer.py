@@ -125,7 +125,7 @@ class TransactionLayer:
         try:
             message = parse(data)
             message.flow = flow
-            message.check()
+            message.check_identity()
             work = self.request(message, flow, now) if isinstance(message, Request) else self.response(message, now)
         except MalformedError as error:
             work = self.malformed(error, error.request, flow)
@@ -187,11 +187,13 @@ class TransactionLayer:
             return self.acknowledged(self.owner_of(request), request, now)
         if server is not None:
             return server.repeat(now)
+        owner = self.owner_of(request)
+        if not owner:
+            request.check()
         via = request.via
         seen = via.received_over(flow)
         if seen is not via:
             request.headers["Via"][:1] = [str(seen), *split_list(request.headers["Via"][0])[1:]]
-        owner = self.owner_of(request)
         kind = InviteServer if request.method == "INVITE" else Server
         server = self.servers[key] = kind(key, owner, via.reply_flow(flow))
         if request.method == "CANCEL":
