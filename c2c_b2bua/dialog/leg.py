@@ -303,12 +303,11 @@ class Leg:
     def timer(self, name: str, now: float) -> Work:
         if name == "ring" and self.state in (INVITING, RINGING):
             return [events.RangOut(self.call, self.name)]
-        if name == "give up" and self.state == CANCELLING:
-            # Cancelled, and still no final response: the transaction is over all the same (§9.1).
-            assert self.invite is not None
-            sent = bool(self.invite.headers["Via"])
-            forget: Work = [Forget(client_key(self.invite.branch, "INVITE"))] if sent else []
-            return [*forget, *self.down(now, events.Down(self.call, self.name))]
+        if name == "give up" and self.state in (CANCELLING, DOWN):
+            # Cancelled or hung up, and still no final response: the transaction is over all the same (§9.1).
+            invite = self.invite if self.state == CANCELLING else self.reinvite
+            forget: Work = [Forget(client_key(invite.branch, "INVITE"))] if invite and invite.headers["Via"] else []
+            return [*forget, *self.down(now, events.Down(self.call, self.name))] if self.state != DOWN else forget
         unacked = self.unacked
         if unacked is None or name != unacked.timer or self.state != UP:
             return []
@@ -389,9 +388,10 @@ class Leg:
         self.ended_at = now
         self.unacked = None
         self.media = OfferAnswer()
-        if self.reinvite is None:
-            self.dialog = None
-        self.reinvite = None
         work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
         self.pending.clear()
+        if self.reinvite is None:
+            self.dialog = None
+        else:
+            work.append(StartTimer(self.key, "give up", now + PATIENCE))
         return [*work, event, ForgetLeg(self.key)]

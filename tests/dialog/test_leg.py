@@ -537,6 +537,18 @@ def test_bye_during_our_reinvite() -> None:
     assert peer.leg.state == DOWN
 
 
+def test_a_reinvite_that_is_never_answered_does_not_live_for_ever() -> None:
+    """A 100 stops its timers; the transaction stayed in memory for good, and the leg with it."""
+    peer = OneLeg().up()
+    peer.do(peer.leg.reoffer(described(6000)))
+    peer.answer(peer.one_request(), 100)
+    peer.hang_up()
+    peer.answer(peer.one_request(), 200)
+    assert (peer.leg.state, len(peer.clients)) == (DOWN, 3)
+    peer.wait(peer.now + 32.0)
+    assert not peer.clients
+
+
 def test_hanging_up_while_the_peer_waits_for_an_answer() -> None:
     """§15.1.2: what is pending gets 487 before our BYE."""
     peer = OneLeg().up()

@@ -189,7 +189,7 @@ class LegMachine(RuleBasedStateMachine):
             assert leg.dialog is not None
         if leg.state == DOWN:
             assert leg.ended_at is not None and leg.why is not None
-            assert not leg.pending and leg.unacked is None and leg.reinvite is None
+            assert not leg.pending and leg.unacked is None
         if leg.can_offer:
             assert leg.state == UP and leg.media.state == STABLE
 
