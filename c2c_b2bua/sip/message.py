@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import MAGIC_COOKIE, Challenge, CSeq, NameAddr, Via
@@ -39,6 +40,12 @@ REASON_PHRASES = {
 def has_bare_nul(head: str) -> bool:
     """Whether a NUL stands anywhere but behind the backslash of a quoted-pair, where the grammar lets it."""
     return "\0" in head and head.count("\0") != head.count("\\\0")
+
+
+@lru_cache(maxsize=4096)
+def parse_cseq(text: str) -> CSeq:
+    """A CSeq; every call begins with the same ones."""
+    return CSeq.parse(text)
 
 
 @lru_cache(maxsize=4096)
@@ -102,7 +109,7 @@ class Message:
     def cseq(self) -> CSeq:
         cseq = self.fields.get("CSeq")
         if cseq is None:
-            cseq = self.fields["CSeq"] = CSeq.parse(self.required("CSeq"))
+            cseq = self.fields["CSeq"] = parse_cseq(self.required("CSeq"))
         return cseq  # type: ignore[return-value]
 
     @property
@@ -164,10 +171,8 @@ class Message:
     def __bytes__(self) -> bytes:
         """Print it. ValueError when a value holds a line end or NUL: such a message would say something else."""
         body = self.body
-        lines = [self.start_line()]
-        for name, values in self.headers.items():
-            for value in values:
-                lines.append(f"{name}: {value}")
+        lines = [f"{name}: {value}" for name, values in self.headers.items() for value in values]
+        lines.insert(0, self.start_line())
         lines.append(f"Content-Length: {len(body)}\r\n\r\n")
         head = "\r\n".join(lines)
         ends = len(lines) + 1
@@ -281,8 +286,8 @@ def parse(data: bytes) -> Request | Response:
     headers: Headers = {}
     message = parse_start_line(lines[0], headers)
     trouble = "" if separator else "the head does not end with an empty line"
-    for index in range(1, len(lines)):
-        name, colon, value = lines[index].partition(":")
+    for line in islice(lines, 1, None):
+        name, colon, value = line.partition(":")
         if not colon:
             trouble = trouble or f"header line without a colon: {name[:40]!r}"
             continue
