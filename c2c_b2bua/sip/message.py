@@ -103,7 +103,7 @@ class Message:
             return self.via.branch
         start += 8
         end = text.find(";", start)
-        return text[start:end] if end > 0 else text[start:]
+        return (text[start:end] if end > 0 else text[start:]).strip(" \t")
 
     @property
     def cseq(self) -> CSeq:
@@ -128,7 +128,7 @@ class Message:
         text = self.required(name)
         start = text.rfind(">;tag=") + 6
         if start > 6 and text.find(";", start) < 0 and text.find('"', start) < 0:
-            return text[start:]
+            return text[start:].strip(" \t")
         return self.address(name).tag
 
     @property

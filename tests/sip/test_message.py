@@ -185,6 +185,21 @@ def test_a_fold_is_one_space() -> None:
     assert found.headers["Subject"] == ["one two three", "four five"]
 
 
+def test_folds_after_an_equal_sign() -> None:
+    """The quick look at branch and tag kept the blank; the transaction was not found."""
+    found = parse(
+        message(
+            "SIP/2.0 200 OK",
+            "v: SIP/2.0/UDP h;branch=\r\n z9hG4bKa",
+            "f: <sip:a@b>;tag=\r\n 1",
+            "t: <sip:c>;tag= 2 ",
+            *HEAD[4:],
+        )
+    )
+    found.check()
+    assert (found.branch, found.from_tag, found.to_tag) == ("z9hG4bKa", "1", "2")
+
+
 def test_separate_headers_and_lists_are_the_same() -> None:
     apart = request("Route: <sip:a;lr>", "Route: <sip:b;lr>,<sip:c;lr>")
     joined = request("ROUTE: <sip:a;lr>, <sip:b;lr>, <sip:c;lr>")
