@@ -2,55 +2,94 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from c2c_b2bua.call.record import LegName
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response, parse
 
-WIDTH = 30
-"""Columns between two of the three lines."""
-HEAD = f"{'seconds':>9}  {'A':<{WIDTH}}{'c2c':^5}{'B':>{WIDTH - 2}}"
+WIDTH = 34
+"""Columns between two of the three lines, so that a ladder is 80 wide."""
+ROOM = WIDTH - 6
+"""Columns for what a message says."""
+HEAD = f"{'seconds':>7}  A{'c2c':^{2 * WIDTH + 1}}B"
+DISCARD = 9
+"""The port of an offer that expects no media."""
+
+
+class Rung(msgspec.Struct, frozen=True):
+    """One message of the ladder; `status` is 0 for a request. `str` is the whole line."""
+
+    at: float
+    leg: LegName
+    arrow: str
+    status: int = 0
+
+    def parts(self) -> tuple[str, str, str]:
+        """What stands before the arrow, the arrow, what stands after it."""
+        space = " " * WIDTH
+        if self.leg == "a":
+            return f"{self.at:7.3f}  │", self.arrow, f"│{space}│"
+        return f"{self.at:7.3f}  │{space}│", self.arrow, "│"
+
+    def __str__(self) -> str:
+        return "".join(self.parts())
 
 
 class Ladder:
-    """Draws the messages of one call; the legs are known by the order in which their Call-IDs turn up."""
+    """Draws the messages of one call; the legs are known by the order in which they are invited."""
 
     def __init__(self, started: float) -> None:
         self.started = started
-        self.legs: dict[str, str] = {}
+        self.legs: dict[str, LegName] = {}
 
-    def line(self, direction: str, data: bytes, now: float) -> str | None:
+    def rung(self, direction: str, data: bytes, now: float) -> Rung | None:
         """The line of one message; `direction` is `<-` to a phone, `->` from one. None: not of this call."""
         try:
             message = parse(data)
             call_id = message.call_id
         except SipError:
             return None
+        is_request = isinstance(message, Request)
         if call_id not in self.legs:
-            if len(self.legs) == 2 or direction == "->":
+            if len(self.legs) == 2 or direction == "->" or not is_request:
                 return None
             self.legs[call_id] = "b" if self.legs else "a"
         leg = self.legs[call_id]
-        arrow = rung(said(message), to_the_right=(direction == "->") == (leg == "a"))
-        left, right = (arrow, " " * WIDTH) if leg == "a" else (" " * WIDTH, arrow)
-        return f"{now - self.started:9.3f}  │{left}│{right}│"
+        arrow = drawn(said(message), to_the_right=(direction == "->") == (leg == "a"))
+        return Rung(now - self.started, leg, arrow, message.status if isinstance(message, Response) else 0)
+
+    def note(self, text: str, now: float) -> str:
+        """A line for what happened beside SIP, at its time."""
+        return f"{now - self.started:7.3f}  ┆ {text}"
 
 
 def said(message: Request | Response) -> str:
     """A message in a few words: method or status, and what its description offers."""
     words = message.method if isinstance(message, Request) else f"{message.status} {message.reason}"
-    if message.body and message.content_type == "application/sdp":
-        try:
-            description = SessionDescription.parse(message.body)
-        except SipError:
-            return f"{words} (bad SDP)"
-        ports = [media.port for media in description.media if media.port]
-        held = "" if description.direction == "sendrecv" else f" {description.direction}"
-        words += f" (RTP {ports[0]}{held})" if ports else " (no media)"
-    return words
+    media = described(message)
+    left = ROOM - len(media)
+    return (words if len(words) <= left else words[: left - 1] + "…") + media
 
 
-def rung(text: str, to_the_right: bool) -> str:
+def described(message: Request | Response) -> str:
+    """The session description of a message: port, and direction unless it is both ways."""
+    if not message.body or message.content_type != "application/sdp":
+        return ""
+    try:
+        description = SessionDescription.parse(message.body)
+    except SipError:
+        return " (bad SDP)"
+    ports = [media.port for media in description.media if media.port]
+    if not ports:
+        return " (no media)"
+    words = [] if ports[0] == DISCARD else [f"RTP {ports[0]}"]
+    words += [] if description.direction == "sendrecv" else [description.direction]
+    return f" ({' '.join(words)})" if words else ""
+
+
+def drawn(text: str, to_the_right: bool) -> str:
     """`── text ──>` or `<── text ──`, exactly WIDTH wide."""
-    text = f" {text[: WIDTH - 6]} "
-    line = text.center(WIDTH - 1, "─")
+    line = f" {text} ".center(WIDTH - 1, "─")
     return line + ">" if to_the_right else "<" + line

@@ -9,6 +9,13 @@ import msgspec
 
 from c2c_b2bua.dialog.invitation import ALLOW
 from c2c_b2bua.dialog.unacked import PATIENCE
+from c2c_b2bua.registration.registration import (
+    Identity,
+    Registered,
+    Registration,
+    RegistrationFailed,
+    Unregistered,
+)
 from c2c_b2bua.sdp import REVERSED, Origin, SessionDescription, held_answer, held_offer
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import NameAddr
@@ -21,6 +28,8 @@ from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.timings import T1, T2
 
 RINGING, ANSWERED, TALKING, ENDING = "RINGING", "ANSWERED", "TALKING", "ENDING"
+REGISTRATION = "the registration"
+"""Key of its timers and transactions; a Call-ID has no spaces."""
 
 
 class Manners(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +83,25 @@ class Phone(TransactionLayer):
         super().__init__(interfaces, tokens)
         self.manners = manners
         self.calls: dict[str, PhoneCall] = {}
-        self.carry_out |= {PhoneNews: self.put_out}
+        self.registration: Registration | None = None
+        self.carry_out |= dict.fromkeys((PhoneNews, Registered, RegistrationFailed, Unregistered), self.put_out)
+
+    # ── its place ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def register(self, identity: Identity, now: float) -> list[Action]:
+        """Tell a registrar where this phone is, until `switch_off`."""
+        self.registration = Registration(REGISTRATION, identity, self.tokens)
+        return self.settle(self.registration.start(), now)
+
+    def switch_off(self, now: float) -> list[Action]:
+        """End every call, and take the registration back."""
+        actions = self.hang_up_all(now)
+        return actions if self.registration is None else [*actions, *self.settle(self.registration.stop(), now)]
+
+    @property
+    def is_idle(self) -> bool:
+        """No call, and no registration that is being taken back."""
+        return not self.calls and (self.registration is None or self.registration.is_over)
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -186,7 +213,9 @@ class Phone(TransactionLayer):
 
     # ── timers and the end ───────────────────────────────────────────────────────────────────────────────────────
 
-    def machine(self, key: str) -> PhoneTimers | None:
+    def machine(self, key: str) -> PhoneTimers | Registration | None:
+        if key == REGISTRATION:
+            return self.registration
         return PhoneTimers(self, key) if key in self.calls else None
 
     def timer(self, call_id: str, name: str, now: float) -> Work:
@@ -253,8 +282,9 @@ class Phone(TransactionLayer):
         return [PhoneNews(call_id, "ENDED", text)]
 
     def responded(self, owner: str, request: Request, response: Response, is_local: bool, now: float) -> Work:
-        call = self.calls.get(owner)
-        if call is None or response.status < 200:
+        if owner == REGISTRATION and self.registration is not None:
+            return self.registration.responded(request, response, now)
+        if owner not in self.calls or response.status < 200:
             return []
         return self.end(owner, "hung up")
 

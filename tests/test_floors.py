@@ -24,7 +24,7 @@ FLOORS: list[list[str]] = [
     ["api"],
     ["roof"],
 ]
-ROOF = {"cli", "server", "demo", "ladder", "__main__"}
+ROOF = {"cli", "commands", "server", "ladder", "__main__"}
 BELOW_THE_WATERLINE = {room for floor in FLOORS[: FLOORS.index(["b2bua", "phone"]) + 1] for room in floor}
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 IMPURE = {
@@ -151,7 +151,7 @@ PURE = "from c2c_b2bua.sip.uri import Uri\n"
         ("c2c_b2bua/storage/documents.py", "import c2c_b2bua.transport.udp\n", ["storage imports"]),
         ("c2c_b2bua/service/calls.py", "from api.app import app\n", ["service imports api.app"]),
         ("api/app.py", "from c2c_b2bua.cli import main\n", ["api imports c2c_b2bua.cli"]),
-        ("c2c_b2bua/cli.py", "from api.app import app\nfrom c2c_b2bua.demo import demo\n", []),
+        ("c2c_b2bua/cli.py", "from api.app import app\nfrom c2c_b2bua.commands.demo import demo\n", []),
         ("c2c_b2bua/call/call.py", "from . import bridge\n", ["relative"]),
         ("c2c_b2bua/sip/flow.py", "import socket\n", ["socket below the waterline"]),
         ("c2c_b2bua/sip/flow.py", "from os import environ\n", ["os below"]),

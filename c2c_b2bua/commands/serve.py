@@ -1,0 +1,30 @@
+"""`c2c serve`: the service, until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from c2c_b2bua.commands.arguments import ConfigFile, read_config
+from c2c_b2bua.commands.terminal import fail, run, set_up_log
+from c2c_b2bua.server import serve as run_server
+from c2c_b2bua.storage.database import StorageError
+
+
+def serve(*, config: ConfigFile, log_level: Literal["debug", "info", "warning", "error"] = "info") -> None:
+    """Run the service until SIGTERM or Ctrl-C.
+
+    It then takes no new calls, hangs up those that run, and writes their history; all within `grace` of `[calls]`.
+    A second SIGTERM or Ctrl-C ends them at once. Exit code 0 after that; 1 when a port or the database cannot be had;
+    2 when the configuration is wrong.
+
+    Parameters
+    ----------
+    log_level
+        Least important line that is logged.
+    """
+    settings = read_config(config)
+    set_up_log(log_level)
+    try:
+        run(run_server(settings))
+    except StorageError as error:
+        fail(1, str(error))

@@ -1,0 +1,1 @@
+"""Who is where: we as a user agent that registers (RFC 3261 §10)."""
