@@ -5,28 +5,35 @@ A command's file is imported when it is the one that is called.
 
 from __future__ import annotations
 
-from cyclopts import App
+import sys
+from typing import Any
+
+from cyclopts import App, Parameter
 
 from c2c_b2bua import __version__
 
 HELP = """Click-to-call without a PBX: one HTTP request, two phones, one bridged call.
 
 Exit codes: 0 it worked, 1 it did not, 2 the command or the configuration is wrong."""
-COMMANDS = {
-    "serve": "Run the service until SIGTERM or Ctrl-C.",
-    "demo": "See one click-to-call on this machine: the real server and two simulated phones.",
-    "check": "Validate a configuration, and print the effective settings with secrets masked.",
-    "call": "Ring A, on its answer ring B, join them; no server, no configuration.",
-    "phone": "Be a simulated phone: ring, answer, hang up or refuse, as told.",
-    "account": "Add and list accounts, renew their API keys.",
-}
+COMMANDS = ("serve", "demo", "check", "call", "phone", "account")
 
-app = App(name="c2c", help=HELP, version=__version__)
-for place, (command, summary) in enumerate(COMMANDS.items()):
-    app.command(f"c2c_b2bua.commands.{command}:{command}", name=command, help=summary, sort_key=place)
+
+def default_shown(value: Any) -> str | None:
+    """What help says of a default; nothing, where that is nothing."""
+    if value is None or value is False or value == "":
+        return None
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+app = App(name="c2c", help=HELP, version=__version__, default_parameter=Parameter(show_default=default_shown))
+for place, command in enumerate(COMMANDS):
+    app.command(f"c2c_b2bua.commands.{command}:{command}", name=command, sort_key=place)
 
 
 def main() -> None:
+    if sys.argv[1:] in ([], ["-h"], ["--help"]):
+        for command in COMMANDS:
+            app[command]  # imports it: the list shows the first sentence of each
     app()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 
 import structlog
@@ -70,7 +71,7 @@ class Server:
         try:
             return await loop.create_server(self.runner.server, host, port, backlog=1024, start_serving=False)
         except OSError as error:
-            reason = (error.strerror or str(error)).rpartition(": ")[2]
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
             raise OSError(error.errno, f"cannot listen on tcp:{self.config.api.listen} (HTTP): {reason}") from error
 
     @property
