@@ -13,7 +13,7 @@ from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, parse
 from tests.dialog.one_leg import OneLeg, described, sdp
 
-MODEST = settings(deadline=None, max_examples=60, stateful_step_count=25, derandomize=True)
+MODEST = settings(deadline=None, max_examples=120, stateful_step_count=25, derandomize=True)
 PORTS = st.sampled_from([4000, 4002, 4004])
 STATUSES = st.sampled_from([100, 180, 183, 200, 202, 302, 401, 407, 408, 481, 486, 487, 491, 500, 503, 603])
 BODIES = st.sampled_from([b"", sdp(), sdp(4002, 2), sdp() + b"m=video 5 RTP/AVP 31\r\n", b"nonsense"])

@@ -23,7 +23,7 @@ from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import Action, Locate, Send
 from tests.corpora import MESSAGES
 
-QUICK = settings(deadline=None, max_examples=250, derandomize=True)
+QUICK = settings(deadline=None, max_examples=600, derandomize=True)
 SEEDS = [path.read_bytes() for path in sorted(MESSAGES.glob("*.sip"))]
 SDP = (MESSAGES / "invite.sip").read_bytes().partition(b"\r\n\r\n")[2]
 PIECES = [
