@@ -8,6 +8,7 @@ from c2c_b2bua.call.record import LegName
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.reason import legible
 
 WIDTH = 34
 """Columns between two of the three lines, so that a ladder is 80 wide."""
@@ -67,7 +68,7 @@ class Ladder:
 
 def said(message: Request | Response) -> str:
     """A message in a few words: method or status, and what its description offers."""
-    words = message.method if isinstance(message, Request) else f"{message.status} {message.reason}"
+    words = message.method if isinstance(message, Request) else f"{message.status} {legible(message.reason)}"
     media = described(message)
     left = ROOM - len(media)
     return (words if len(words) <= left else words[: left - 1] + "…") + media
