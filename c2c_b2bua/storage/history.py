@@ -22,8 +22,9 @@ log = structlog.get_logger()
 
 GROUP = 500
 """Rows in one transaction at most."""
-GATHER = 0.005
-"""Seconds between two groups; a call that comes to an idle writer does not wait."""
+GATHER = 0.003
+"""Seconds until the next group under load, which is when a group had more than `BUSY` rows."""
+BUSY = 2
 RETRY = 0.5
 """Seconds until ends that could not be written are tried again."""
 
@@ -143,13 +144,14 @@ class HistoryStore:
             self.something.clear()
             while self.accepted or self.ended:
                 self.is_writing = True
+                is_busy = len(self.accepted) + len(self.ended) > BUSY
                 is_written = await self.write_group()
                 self.is_writing = False
                 if not is_written or not self.ended:
                     self.release_readers()
                 if not is_written and not self.accepted:
                     await self.pause()
-                elif not self.closing:
+                elif is_busy and not self.closing:
                     # A commit costs the same for one row as for a hundred: under load, let some gather.
                     await asyncio.sleep(GATHER)
         self.release_readers()

@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
+import sys
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
+from tests.bench.load import Load
 from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import Server
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "sipp_scenarios"
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
-CONNECTIONS = 32
 
 
 class Outcome(NamedTuple):
@@ -65,43 +66,6 @@ class SippUnderLoad:
         await self.process.wait()
 
 
-class Client:
-    """Posts connects over a few kept connections, as fast as a clock says."""
-
-    def __init__(self, server: Server, path: str) -> None:
-        body = b'{"data":{"contact":"2002"}}'
-        self.request = (
-            f"POST {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nX-Auth-Token: {server.token}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode() + body
-        self.port = server.http_port
-        self.accepted = 0
-        self.refused = 0
-
-    async def run(self, rate: float, seconds: float) -> None:
-        total = int(rate * seconds)
-        started = time.perf_counter()
-        taken = iter(range(total))
-
-        async def post() -> None:
-            reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
-            for number in taken:
-                wait = started + number / rate - time.perf_counter()
-                if wait > 0.001:
-                    await asyncio.sleep(wait)
-                writer.write(self.request)
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-                await reader.readexactly(length)
-                if b" 200 " in head[:16]:
-                    self.accepted += 1
-                else:
-                    self.refused += 1
-            writer.close()
-
-        await asyncio.gather(*(post() for _ in range(CONNECTIONS)))
-
-
 def cpu_of(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -132,12 +96,11 @@ async def bridged_calls(directory: Path, rate: float, seconds: float) -> Outcome
         assert server.process
         os.sched_setaffinity(server.process.pid, {SERVER_CORE})
         document = await server.create("2001")
-        client = Client(server, f"/v2/accounts/{server.account}/clicktocall/{document}/connect?auto_answer=false")
+        path = f"/v2/accounts/{server.account}/clicktocall/{document}/connect?auto_answer=false"
+        load = Load(server.http_port, path, server.token)
         cpu_before = cpu_of(server.process.pid)
-        started = time.perf_counter()
-        await client.run(rate, seconds)
-        took = time.perf_counter() - started
-        async with asyncio.timeout(60):
+        took = await load.at(rate, seconds)
+        async with asyncio.timeout(120):
             while (await metrics(server))["c2c_calls_active"]:  # noqa: ASYNC110 (the news is over HTTP)
                 await asyncio.sleep(0.1)
         counted = await metrics(server)
@@ -145,10 +108,64 @@ async def bridged_calls(directory: Path, rate: float, seconds: float) -> Outcome
         resident = resident_of(server.process.pid)
         bridged = int(counted["c2c_calls_bridged_total"])
         await server.stop()
-        failed = client.refused + client.accepted - bridged
-        return Outcome(client.accepted / took, took, client.accepted, bridged, failed, cpu, resident)
+        failed = load.refused + load.accepted - bridged
+        return Outcome(load.accepted / took, took, load.accepted, bridged, failed, cpu, resident)
     finally:
         await server.abandon()
         await a.stop()
         await b.stop()
+        os.sched_setaffinity(0, set(CORES))
+
+
+async def highest_rate(directory: Path, seconds: float = 8.0) -> tuple[float, list[Outcome]]:
+    """The highest rate, in steps of a tenth, that is kept up without a failed call; and all runs on the way there."""
+    outcomes: list[Outcome] = []
+    rate, best = 400.0, 0.0
+    while rate <= 10_000:
+        outcome = await bridged_calls(directory / str(int(rate)), rate, seconds)
+        outcomes.append(outcome)
+        if outcome.failed:
+            break
+        best = max(best, outcome.rate)
+        if outcome.rate < 0.97 * rate:
+            # The machine may have been busy elsewhere: twice too slow is too slow.
+            again = await bridged_calls(directory / f"{int(rate)}-again", rate, seconds)
+            outcomes.append(again)
+            if again.failed or again.rate < 0.97 * rate:
+                break
+        rate *= 1.15
+    return best, outcomes
+
+
+async def connects(directory: Path, rounds: int = 5, seconds: float = 2.0) -> tuple[float, float]:
+    """(connects, echoes) a second, medians of interleaved rounds: each connect is on disk and rings a busy phone."""
+    os.sched_setaffinity(0, {LOAD_CORE})
+    phone = SippUnderLoad("a_busy", directory)
+    server = Server(directory / "server", {"2001": phone.uri, "2002": phone.uri})
+    echo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.echo"),
+        stdout=asyncio.subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
+    )
+    try:
+        assert echo.stdout
+        echo_port = int(await echo.stdout.readline())
+        await phone.start()
+        await server.start()
+        assert server.process
+        os.sched_setaffinity(server.process.pid, {SERVER_CORE})
+        document = await server.create("2001")
+        path = f"/v2/accounts/{server.account}/clicktocall/{document}/connect?auto_answer=false"
+        ours, bare = Load(server.http_port, path, server.token), Load(echo_port, "/")
+        rates: list[tuple[float, float]] = []
+        for _ in range(rounds):
+            rates.append((await ours.flat_out(seconds), await bare.flat_out(seconds)))
+        assert not ours.refused, f"{ours.refused} connects refused"
+        await server.stop()
+        return median([rate for rate, _ in rates]), median([rate for _, rate in rates])
+    finally:
+        await server.abandon()
+        await phone.stop()
+        echo.kill()
+        await echo.wait()
         os.sched_setaffinity(0, set(CORES))

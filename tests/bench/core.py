@@ -194,10 +194,10 @@ def growth(number: int = 20_000) -> float:
     import tracemalloc
 
     legs = Legs()
+    tracemalloc.start()
     for _ in range(number):
         legs.run()
     settle(legs)
-    tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for _ in range(number):
         legs.run()

@@ -1,0 +1,58 @@
+"""`python -m tests.bench`: figures of this machine, now. Nothing here decides whether a test passes.
+
+Medians of interleaved rounds; the machine may be busy with other things, so compare within one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from tests.bench import core
+from tests.bench.calls import connects, highest_rate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument("--core-only", action="store_true", help="leave out what needs sockets, SIPp and half a minute")
+    options = parser.parse_args()
+    # As the server sets its collector.
+    gc.set_threshold(50_000, 50, 50)
+    figures: dict[str, float] = {}
+
+    def tell(name: str, value: float, unit: str) -> None:
+        figures[f"{name} ({unit})"] = round(value, 1)
+        if not options.json:
+            print(f"{name:<58} {value:>12,.1f} {unit}", flush=True)
+
+    tell("parse and build an INVITE", core.rate(core.parse_and_build, 20_000), "/s")
+    tell("parse an INVITE and check every field", core.rate(core.read_what_a_server_reads, 10_000), "/s")
+    tell("a transaction, each side", 1e6 / core.rate(core.transaction, 20_000) / 2, "µs")
+    tell("a whole call in the core, 15 messages", core.whole_call(), "µs")
+    tell("memory of a talking call in the core", core.bytes_per_call() / 1000, "kB")
+    tell("left of a call that is over, after 20 000 more", core.growth(), "bytes")
+    if not options.core_only:
+        with tempfile.TemporaryDirectory() as folder:
+            ours, bare = uvloop.run(connects(Path(folder)))
+        tell("connect, durable, rings a phone", ours, "/s")
+        tell("bare aiohttp echo in the same run", bare, "/s")
+        tell("connect against the echo", 100 * ours / bare, "%")
+        with tempfile.TemporaryDirectory() as folder:
+            best, outcomes = uvloop.run(highest_rate(Path(folder)))
+        tell("bridged calls, none failed, server on one core", best, "/s")
+        for outcome in outcomes:
+            per_call = 1e3 * outcome.cpu / max(1, outcome.bridged)
+            tell(f"  {outcome.bridged} bridged, {outcome.failed} failed, at", outcome.rate, "/s")
+            tell("    CPU of the server for each call", per_call, "ms")
+    if options.json:
+        print(json.dumps(figures, ensure_ascii=False, indent=2))
+
+
+if __name__ == "__main__":
+    main()
