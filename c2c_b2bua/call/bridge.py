@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from c2c_b2bua.call.payload_types import as_answer, as_offer
 from c2c_b2bua.call.reinvite import not_told, offer_again, settle_down, tell, told
 from c2c_b2bua.dialog import events
+from c2c_b2bua.dialog.info import answer_info, pass_info
 from c2c_b2bua.dialog.leg import UP
 from c2c_b2bua.transaction.actions import Reply, Work
 
@@ -30,7 +31,7 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
     leg, other = call.leg(event.leg), call.other(event.leg)
     match event:
         case events.Offered():
-            return pass_offer(call, event)
+            return pass_offer(call, event, now)
         case events.OfferWanted():
             return leg.refuse(event.key, 491) if call.relay else offer_again(call, leg, event.key, now)
         case events.Reanswered():
@@ -40,20 +41,22 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
         case events.Acknowledged():
             return told(call, event.leg, now) if event.moved else settle_down(call, event.leg, now)
         case events.Informed():
-            return other.inform(event.request, event.key) if other.state == UP else leg.reply_to_info(event.key, 481)
+            if other.state != UP:
+                return answer_info(leg, event.key, 481)
+            return pass_info(other, event.request, event.key)
         case events.InformAnswered():
-            return other.reply_to_info(event.key, event.response.status, event.response.reason)
+            return answer_info(other, event.key, event.response.status, event.response.reason)
     return []
 
 
-def pass_offer(call: Call, event: events.Offered) -> Work:
+def pass_offer(call: Call, event: events.Offered, now: float) -> Work:
     """An offer crosses to the other leg, if that is free for one."""
     leg, other = call.leg(event.leg), call.other(event.leg)
     if call.relay is not None or not other.can_offer or other.name in call.owed:
         return leg.refuse(event.key, 491)
     call.relay = (event.leg, event.key)
     work: Work = [Reply(event.key, event.request.response(100))] if event.request.method == "INVITE" else []
-    return [*work, *other.reoffer(as_offer(event.offer, other.media.local, other.remote))]
+    return [*work, *other.reoffer(as_offer(event.offer, other.media.local, other.remote), now)]
 
 
 def pass_answer(call: Call, name: str, now: float) -> Work:

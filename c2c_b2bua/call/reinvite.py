@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from c2c_b2bua.call.payload_types import as_offer, holds_good
 from c2c_b2bua.dialog import events
+from c2c_b2bua.dialog.info import answer_info
 from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.sdp import Origin, SessionDescription, held_answer, held_offer, session_lines
 from c2c_b2bua.sip.reason import Why, cause_of
@@ -74,7 +75,7 @@ def tell(call: Call, now: float) -> Work:
             call.owed.discard(name)
             call.tellings += 1
             offer = other.remote if call.bridged_at else other.remote.with_direction("sendrecv")
-            work += leg.reoffer(as_offer(offer, leg.media.local, leg.remote))
+            work += leg.reoffer(as_offer(offer, leg.media.local, leg.remote), now)
     return work
 
 
@@ -102,7 +103,7 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
         case events.Rerefused():
             return not_told(call, event, now)
         case events.Informed():
-            return leg.reply_to_info(event.key, 200)
+            return answer_info(leg, event.key, 200)
     return []
 
 

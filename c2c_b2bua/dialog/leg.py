@@ -37,7 +37,7 @@ class Leg:
     """One side of a call. `key` is its SIP Call-ID; `remote` what the peer last said of its media."""
 
     __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "early_body", "ended_at", "heard",
-                 "informs", "invite", "invited_at", "key", "media", "name", "party", "pending", "reinvite",
+                 "informs", "invite", "invited_at", "key", "media", "name", "party", "pending", "reinvite", "reinvited_at",
                  "ringing_at", "sequence", "sip_code", "sip_reason", "state", "tag", "tokens", "unacked",
                  "why")  # fmt: skip
 
@@ -54,6 +54,7 @@ class Leg:
         self.authentication = Authentication(party.username, party.password, tokens) if party.username else None
         self.invite: Request | None = None
         self.reinvite: Request | None = None
+        self.reinvited_at = 0.0
         self.bye: Request | None = None
         self.heard = False
         """A provisional response came, so that CANCEL may go (§9.1)."""
@@ -119,14 +120,14 @@ class Leg:
             return [give_up, events.Down(self.call, self.name)]
         return self.send_bye(why) if self.state == UP else []
 
-    def reoffer(self, offer: SessionDescription) -> Work:
+    def reoffer(self, offer: SessionDescription, now: float) -> Work:
         """Send a re-INVITE; only when `can_offer`. `Reanswered`, `Rerefused` or `HungUp` follows."""
         request = self.inside("INVITE")
         request.headers["Contact"] = []
         request.headers["Content-Type"] = ["application/sdp"]
         request.body = bytes(self.media.offer(offer))
-        self.reinvite = request
-        return self.send_inside(request)
+        self.reinvite, self.reinvited_at = request, now
+        return [*self.send_inside(request), StartTimer(self.key, "reinvite", now + PATIENCE)]
 
     def answer(self, key: str, answer: SessionDescription, now: float) -> Work:
         """Accept the offer that `Offered` told."""
@@ -142,21 +143,6 @@ class Leg:
         if request.body and self.media.offered is not None:
             self.media.decline()
         return [Reply(key, request.response(status, reason))]
-
-    def inform(self, request: Request, key: str) -> Work:
-        """Pass on an INFO of the other leg; `InformAnswered` with `key` follows."""
-        passed = self.inside("INFO")
-        for name in ("Content-Type", "Content-Disposition", "Info-Package"):
-            if name in request.headers:
-                passed.headers[name] = request.headers[name]
-        passed.body = request.body
-        self.informs[passed.cseq.number] = key
-        return self.send_inside(passed)
-
-    def reply_to_info(self, key: str, status: int, reason: str = "") -> Work:
-        """Answer the INFO that `Informed` told."""
-        request = self.pending.pop(key, None)
-        return [Reply(key, request.response(status, reason))] if request is not None else []
 
     # ── responses ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -202,7 +188,7 @@ class Leg:
             return self.cancel() if first else []
         if response.status == 100 or self.state not in (INVITING, RINGING):
             return []
-        if response.body:
+        if response.content_type == "application/sdp":
             self.early_body = response.body
         if self.state == RINGING or response.status < 180:
             return []
@@ -308,6 +294,9 @@ class Leg:
             invite = self.invite if self.state == CANCELLING else self.reinvite
             forget: Work = [Forget(client_key(invite.branch, "INVITE"))] if invite and invite.headers["Via"] else []
             return [*forget, *self.down(now, events.Down(self.call, self.name))] if self.state != DOWN else forget
+        if name == "reinvite" and self.state == UP and self.reinvite and now >= self.reinvited_at + PATIENCE:
+            # No user has to be asked, so that a peer that only says 100 or 180 for ever is gone (§14.1).
+            return self.break_off(Why("RECOVERY_ON_TIMER_EXPIRE", 408, "no answer to a re-INVITE"))
         unacked = self.unacked
         if unacked is None or name != unacked.timer or self.state != UP:
             return []

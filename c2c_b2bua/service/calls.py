@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -119,7 +119,7 @@ class Calls:
             raise NotWhitelistedError(plan.contact.route)
         self.planner.find_routes(plan)
         self.check_limits(request, plan, now)
-        token = f"{random.getrandbits(120):030x}"
+        token = secrets.token_hex(15)
         call_id = f"c2c-{document.id}-{token[:10]}"
         trunks = self.planner.take_trunks(plan, now)
         try:

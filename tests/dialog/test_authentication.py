@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from c2c_b2bua.dialog import events
+from c2c_b2bua.dialog.info import pass_info
 from c2c_b2bua.dialog.leg import DOWN, UP
 from c2c_b2bua.sip.digest import response_hash
 from c2c_b2bua.sip.fields import Challenge
@@ -226,7 +227,7 @@ def authenticated() -> OneLeg:
 
 def test_later_requests_carry_credentials_and_count() -> None:
     peer = authenticated()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     reinvite = peer.one_request()
     assert check(reinvite, count=2)["nonce"] == "n1"
     peer.answer(reinvite, 200, body=sdp(4002, 2))
@@ -238,7 +239,7 @@ def test_later_requests_carry_credentials_and_count() -> None:
 
 def test_a_reinvite_is_challenged() -> None:
     peer = authenticated()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     first = peer.one_request()
     challenge(peer, first, MD5.replace("n1", "n2") + ", stale=true")
     second = again(peer)
@@ -250,7 +251,7 @@ def test_a_reinvite_is_challenged() -> None:
 
 def test_a_reinvite_that_stays_challenged_is_refused() -> None:
     peer = authenticated()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     challenge(peer, peer.one_request(), MD5)
     (rerefused,) = peer.events()
     assert isinstance(rerefused, events.Rerefused) and rerefused.response.status == 407
@@ -279,7 +280,7 @@ def test_an_info_is_challenged() -> None:
     peer.ask("INFO", 1, b"x", Content_Type="text/plain")
     (informed,) = peer.events()
     assert isinstance(informed, events.Informed)
-    peer.do(peer.leg.inform(informed.request, "k"))
+    peer.do(pass_info(peer.leg, informed.request, "k"))
     challenge(peer, peer.one_request(), MD5.replace("n1", "n2"))
     info = again(peer)
     check(info)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from c2c_b2bua.dialog import events
+from c2c_b2bua.dialog.info import answer_info, pass_info
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, RINGING, UP
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.message import Request, Response
@@ -452,9 +453,9 @@ def test_info_is_passed_on_and_answered() -> None:
     (informed,) = peer.events()
     assert isinstance(informed, events.Informed)
     assert informed.request.body == b"Signal=5"
-    peer.do(peer.leg.reply_to_info(informed.key, 200))
+    peer.do(answer_info(peer.leg, informed.key, 200))
     assert peer.starts() == ["200 INFO"]
-    peer.do(peer.leg.inform(informed.request, "over there"))
+    peer.do(pass_info(peer.leg, informed.request, "over there"))
     passed = peer.one_request()
     assert (passed.method, passed.content_type, passed.body) == ("INFO", "application/dtmf-relay", b"Signal=5")
     peer.answer(passed, 415)
@@ -468,7 +469,7 @@ def test_info_is_passed_on_and_answered() -> None:
 
 def test_our_reinvite() -> None:
     peer = OneLeg().up()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     reinvite = peer.one_request()
     assert (reinvite.cseq.number, reinvite.to_tag, reinvite.headers["Contact"]) == (
         2,
@@ -490,7 +491,7 @@ def test_our_reinvite() -> None:
 def test_a_contact_that_is_none_in_its_2xx() -> None:
     """SipError left the core; the last target stays good for the ACK."""
     peer = OneLeg().up()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     peer.answer(peer.one_request(), 200, body=sdp(4008, 2), Contact="<sip:bob@")
     assert peer.one_request().uri == "sip:bob@192.0.2.9:5060"
     assert peer.events() == [events.Reanswered("call", "a")]
@@ -498,7 +499,7 @@ def test_a_contact_that_is_none_in_its_2xx() -> None:
 
 def test_our_reinvite_refused() -> None:
     peer = OneLeg().up()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     peer.answer(peer.one_request(), 488)
     (rerefused,) = peer.events()
     assert isinstance(rerefused, events.Rerefused) and rerefused.response.status == 488
@@ -509,7 +510,7 @@ def test_our_reinvite_refused() -> None:
 def test_our_reinvite_finds_nobody(status: int) -> None:
     """§12.2.1.2: the dialog is dead."""
     peer = OneLeg().up()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     peer.answer(peer.one_request(), status)
     assert peer.starts() == ["ACK", "BYE"]
     (hung_up,) = peer.events()
@@ -518,7 +519,7 @@ def test_our_reinvite_finds_nobody(status: int) -> None:
 
 def test_glare() -> None:
     peer = OneLeg().up()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     peer.sent()
     peer.ask("INVITE", 1, sdp(4002, 2))
     peer.ask("UPDATE", 2, sdp(4002, 2))
@@ -528,7 +529,7 @@ def test_glare() -> None:
 
 def test_bye_during_our_reinvite() -> None:
     peer = OneLeg().up()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     reinvite = peer.one_request()
     peer.ask("BYE", 1)
     peer.answer(reinvite, 200, body=sdp(4008, 2))
@@ -540,7 +541,7 @@ def test_bye_during_our_reinvite() -> None:
 def test_a_reinvite_that_is_never_answered_does_not_live_for_ever() -> None:
     """A 100 stops its timers; the transaction stayed in memory for good, and the leg with it."""
     peer = OneLeg().up()
-    peer.do(peer.leg.reoffer(described(6000)))
+    peer.do(peer.leg.reoffer(described(6000), peer.now))
     peer.answer(peer.one_request(), 100)
     peer.hang_up()
     peer.answer(peer.one_request(), 200)

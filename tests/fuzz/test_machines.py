@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from c2c_b2bua.dialog import events
+from c2c_b2bua.dialog.info import pass_info
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, IDLE, INVITING, RINGING, UP
 from c2c_b2bua.dialog.offer_answer import ASKED, OFFERED, STABLE, OfferAnswer
 from c2c_b2bua.sip.errors import SipError
@@ -152,7 +153,7 @@ class LegMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.peer.leg.can_offer)
     @rule(port=PORTS)
     def reoffer(self, port: int) -> None:
-        self.peer.do(self.peer.leg.reoffer(described(port)))
+        self.peer.do(self.peer.leg.reoffer(described(port), self.peer.now))
         self.look()
 
     @precondition(lambda self: any(key in self.peer.leg.pending for key in self.waiting))
@@ -172,7 +173,7 @@ class LegMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.peer.leg.state == UP)
     @rule()
     def inform(self) -> None:
-        self.peer.do(self.peer.leg.inform(self.requests[0], "other"))
+        self.peer.do(pass_info(self.peer.leg, self.requests[0], "other"))
         self.look()
 
     @rule()
