@@ -25,10 +25,8 @@ def compose_invite(party: Party, call_id: str, tag: str) -> Request:
         "User-Agent": ["C2C-B2BUA"],
         "Content-Type": ["application/sdp"],
     }
-    if party.next_hop:
-        # An outbound proxy without lr would be taken for a strict router (§16.12).
-        proxy = party.next_hop
-        headers["Route"] = [f"<{proxy}>" if ";lr" in proxy else f"<{proxy};lr>"]
+    if ";lr" in party.next_hop:
+        headers["Route"] = [f"<{party.next_hop}>"]
     for name, value in party.headers:
         headers.setdefault(name, []).append(value)
     request = Request("INVITE", party.uri, headers)

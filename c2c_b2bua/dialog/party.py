@@ -17,7 +17,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     uri: str
     """Request-URI and To of the INVITE, `sip:+14155550100@carrier.example`."""
     next_hop: str = ""
-    """SIP URI of an outbound proxy; empty: the INVITE goes to `uri` itself."""
+    """SIP URI that the INVITE is sent to, with `;lr` also named in its Route; empty: it goes to `uri` itself."""
     trunk: str = ""
     """Name of the trunk, for history and limits; empty: no trunk."""
     from_uri: str

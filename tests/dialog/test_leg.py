@@ -19,7 +19,7 @@ ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
 
 
 def test_the_invite() -> None:
-    peer = OneLeg(from_name="Front Desk", next_hop="sip:192.0.2.9:5060", headers=(("X-Call", "7"),))
+    peer = OneLeg(from_name="Front Desk", next_hop="sip:192.0.2.9:5060;lr", headers=(("X-Call", "7"),))
     invite = peer.ring()
     invite.check()
     assert (invite.method, invite.uri) == ("INVITE", "sip:bob@192.0.2.9")
@@ -28,6 +28,13 @@ def test_the_invite() -> None:
     assert invite.headers["Contact"] == ["<sip:c2c@192.0.2.1:5060>"]
     assert (invite.headers["Allow"], invite.headers["X-Call"]) == ([ALLOW], ["7"])
     assert SessionDescription.parse(invite.body).direction == "inactive"
+
+
+def test_a_carrier_gets_no_route_it_did_not_ask_for() -> None:
+    """Its proxy is where the INVITE goes; only with `lr` is it a proxy on the way (§16.12), and named in Route."""
+    invite = OneLeg(next_hop="sip:192.0.2.9:5060").ring()
+    assert "Route" not in invite.headers
+    assert (invite.uri, invite.flow and invite.flow.port) == ("sip:bob@192.0.2.9", 5060)
 
 
 def test_ringing_is_told_once() -> None:
@@ -173,7 +180,7 @@ def test_a_2xx_after_a_refusal_of_another_fork() -> None:
 
 
 def test_cancel_takes_the_way_of_its_invite() -> None:
-    peer = OneLeg(next_hop="sip:192.0.2.9:5060")
+    peer = OneLeg(next_hop="sip:192.0.2.9:5060;lr")
     invite = peer.ring()
     peer.answer(invite, 180)
     peer.hang_up(Why("ORIGINATOR_CANCEL", 487))
