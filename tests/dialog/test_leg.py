@@ -34,7 +34,7 @@ def test_a_carrier_gets_no_route_it_did_not_ask_for() -> None:
     """Its proxy is where the INVITE goes; only with `lr` is it a proxy on the way (§16.12), and named in Route."""
     invite = OneLeg(next_hop="sip:192.0.2.9:5060").ring()
     assert "Route" not in invite.headers
-    assert (invite.uri, invite.flow and invite.flow.port) == ("sip:bob@192.0.2.9", 5060)
+    assert invite.uri == "sip:bob@192.0.2.9"
 
 
 def test_ringing_is_told_once() -> None:
