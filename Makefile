@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SYSTEM_PACKAGES := sip-tester baresip-core
+SYSTEM_PACKAGES := sip-tester baresip-core curl
 
 .PHONY: demo test lint bench clean lock
 
@@ -20,10 +20,10 @@ lint: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test system-packages
 	$(BIN)/python -m tests.bench
 
-# The tests talk to real peers: SIPp and baresip. Debian has both.
+# The tests talk to real peers, SIPp and baresip, and run the README's curl. Debian has them all.
 .PHONY: system-packages
 system-packages:
-	@if ! command -v sipp >/dev/null || ! command -v baresip >/dev/null; then \
+	@if ! command -v sipp >/dev/null || ! command -v baresip >/dev/null || ! command -v curl >/dev/null; then \
 	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
 	  $$SUDO apt-get update -qq && \
 	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES); \
