@@ -29,20 +29,20 @@ class Interface(msgspec.Struct, frozen=True):
     """The socket's place among those of the engine."""
     user: str = "c2c"
     """User part of our Contact: names the engine."""
+    sent_by: str = ""
+    """`host:port` as Via wants it; made from the above."""
+    contact: str = ""
+    """Where requests inside our dialogs shall come, as a Contact value; made from the above."""
 
-    @property
-    def contact(self) -> str:
-        """Where requests inside our dialogs shall come, as a Contact value."""
+    def __post_init__(self) -> None:
+        sent_by = f"{bracketed(self.host)}:{self.port}"
         transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
-        return f"<sip:{self.user}@{self.sent_by}{transport}>"
+        msgspec.structs.force_setattr(self, "sent_by", sent_by)
+        msgspec.structs.force_setattr(self, "contact", f"<sip:{self.user}@{sent_by}{transport}>")
 
     @property
     def is_ipv6(self) -> bool:
         return ":" in self.host
-
-    @property
-    def sent_by(self) -> str:
-        return f"{bracketed(self.host)}:{self.port}"
 
 
 class Flow(msgspec.Struct, frozen=True):

@@ -134,13 +134,14 @@ class TransactionLayer:
         return self.settle(work, now)
 
     def tick(self, now: float) -> list[Action]:
-        """Let the first timer that is due act; call again while `next_due` is not later than `now`."""
+        """Let due timers pass until one has something to do; call again while `next_due` is not later than `now`."""
         timers = self.timers
         while timers and timers[0][0] <= now:
             _, _, self.acting, name = heapq.heappop(timers)
             machine = self.machine_of(self.acting)
-            if machine is not None:
-                return self.settle(machine.timer(name, now), now)
+            work = machine.timer(name, now) if machine is not None else []
+            if work:
+                return self.settle(work, now)
         return []
 
     @property
