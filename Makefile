@@ -49,8 +49,8 @@ $(VENV)/.installed-test: $(VENV)/.installed requirements-test.lock
 # Renews both lock files from pyproject.toml.
 lock: $(VENV)/bin/python
 	$(BIN)/pip install -q pip-tools
-	$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header -U -o requirements.lock pyproject.toml
-	$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-header -U --extra test -o requirements-test.lock -c requirements.lock pyproject.toml
+	$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header -U -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header -U --extra test -o requirements-test.lock -c requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV)
