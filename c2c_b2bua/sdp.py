@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -12,7 +11,6 @@ from c2c_b2bua.sip.errors import SipError
 
 Lines = tuple[str, ...]
 """Lines as they stand, without their ends: `("a=rtpmap:0 PCMU/8000", "a=sendrecv")`."""
-LINE_END_PATTERN = re.compile(r"\r\n|\r|\n")
 DIRECTION_LINES = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
@@ -91,10 +89,11 @@ class SessionDescription(msgspec.Struct, frozen=True):
         heads: list[str] = []
         sections = [session]
         # Not splitlines(): U+2028 and its kin may stand in a text (RFC 4566 §9, byte-string).
-        for line in LINE_END_PATTERN.split(data.decode("utf-8", "replace")):
-            if not line.strip():
-                continue
+        text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        for line in text.split("\n"):
             if line[1:2] != "=":
+                if not line.strip():
+                    continue
                 raise SipError(f"malformed SDP line {line[:40]!r}", 488)
             if line[0] == "m":
                 heads.append(line[2:])

@@ -187,7 +187,10 @@ class Request(Message):
     __slots__ = ("method", "tries", "uri", "version")
 
     def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None:
-        Message.__init__(self, headers, body)
+        self.headers = headers
+        self.body = body
+        self.flow = None
+        self.fields = {}
         self.tries = 1
         """How many requests this one makes for the same purpose: more than 1 after a challenge."""
         self.method = method
@@ -253,7 +256,10 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
-        Message.__init__(self, headers, body)
+        self.headers = headers
+        self.body = body
+        self.flow = None
+        self.fields = {}
         self.status = status
         self.reason = reason
 
