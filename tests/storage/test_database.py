@@ -75,6 +75,15 @@ async def test_what_is_no_database_is_a_storage_error(tmp_path: Path) -> None:
     await database.stop()
 
 
+async def test_tables_of_a_later_version_are_a_storage_error(database: Database, file: Path) -> None:
+    async with database.writing() as connection:
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    later = Database(f"sqlite:///{file}", 0.05)
+    with pytest.raises(StorageError, match="not of this version"):
+        await later.start()
+    await later.stop()
+
+
 async def test_a_postgresql_that_is_away_is_a_storage_error(unused_tcp_port: int) -> None:
     database = Database(f"postgresql://c2c:x@127.0.0.1:{unused_tcp_port}/c2c", 0.05)
     with pytest.raises(StorageError):
