@@ -256,6 +256,18 @@ async def test_a_call_that_is_interrupted_hangs_up(number: signal.Signals) -> No
             await phone.says("^ended .*the other side hung up")
 
 
+async def test_a_call_that_is_interrupted_twice_waits_for_nobody() -> None:
+    async with TwoPhones() as phones, c2c("call", *phones.uris) as call:
+        await call.says(" ACK ", times=3)
+        phones.b.tell(signal.SIGSTOP)  # it will not answer our BYE
+        call.tell(signal.SIGINT)
+        await call.says(" BYE ", times=2)
+        call.tell(signal.SIGINT)
+        outcome = await call.ended()
+        assert outcome.code == 0
+        assert outcome.out.endswith("ended by you.")
+
+
 async def test_a_call_that_is_interrupted_while_it_rings_was_not_bridged() -> None:
     async with TwoPhones(b="--never-answer") as phones, c2c("call", *phones.uris) as call:
         await phones.b.says("^ringing")

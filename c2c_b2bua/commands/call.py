@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from c2c_b2bua.commands.terminal import fail, run, say, set_up_log
 from c2c_b2bua.config import Sip
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.ladder import HEAD, Ladder
+from c2c_b2bua.sip.reason import HUNG_UP
 
 CALL = "c2c-call"
 WHO = {"a": "A", "b": "B", "timer": "a timer", "error": "an error of ours", "api": "you"}
@@ -37,7 +39,8 @@ def call(
 ) -> None:
     """Ring A, on its answer ring B, join them; no server, no configuration, the ladder on the screen.
 
-    It lasts until somebody hangs up; Ctrl-C or SIGTERM hangs up both. Exit code 0 when they were bridged, 1 when not.
+    It lasts until somebody hangs up; Ctrl-C or SIGTERM hangs up both, a second one without waiting for
+    them. Exit code 0 when they were bridged, 1 when not.
 
     Parameters
     ----------
@@ -112,10 +115,18 @@ async def one_call(sip: Sip, order: CallOrder) -> CallRecord:
         if rung is not None:
             say(rung)
 
+    interrupts = itertools.count()
+
+    def interrupt() -> None:
+        if next(interrupts) == 0:
+            engine.hang_up(order.call_id)
+        else:
+            engine.carry_out(engine.core.abandon(order.call_id, HUNG_UP, engine.now()))
+
     engine.subscribe(heard)
     engine.traces.append(trace)
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, engine.hang_up, order.call_id)
+        loop.add_signal_handler(number, interrupt)
     say(HEAD)
     try:
         engine.connect(order)
