@@ -125,8 +125,7 @@ class B2bua(TransactionLayer):
         self.open_clients.pop(owner, None)
         leg = self.legs.get(owner)
         if leg is not None:
-            # No 2xx can come again that would want its ACK.
-            leg.acks.clear()
+            leg.travel_light()
             if leg.state == DOWN:
                 del self.legs[owner]
 

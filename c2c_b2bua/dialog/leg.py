@@ -353,6 +353,12 @@ class Leg:
         self.why = why
         return [*self.send_bye(why), events.HungUp(self.call, self.name, why, True)]
 
+    def travel_light(self) -> None:
+        """No transaction is open: no 2xx can come again that would want its ACK, or make a dialog of another fork."""
+        self.acks.clear()
+        if self.invite is not None and self.dialog is not None:
+            self.invite.let_go()
+
     def say_why(self, request: Request) -> None:
         if self.why is not None:
             request.headers["Reason"] = [self.why.header]
