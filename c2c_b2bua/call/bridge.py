@@ -68,7 +68,7 @@ def pass_answer(call: Call, name: str, now: float) -> Work:
     leg, answer = call.leg(asking), call.leg(name).remote
     if key not in leg.pending or answer is None:
         # The phone took its offer back: whom it was passed to is told again how things are.
-        call.owed.add(name)
+        call.owed |= {name}
         return tell(call, now)
     return leg.answer(key, as_answer(answer, leg.media.offered), now)
 

@@ -44,9 +44,9 @@ class Call:
         self.ended_at: float | None = None
         self.ended_by: EndedBy | None = None
         self.why: Why | None = None
-        self.owed: set[str] = set()
+        self.owed: frozenset[str] = frozenset()
         """Legs that have yet to be told where the other one is."""
-        self.backing_off: set[str] = set()
+        self.backing_off: frozenset[str] = frozenset()
         """Legs whose re-INVITE met glare, and which are left alone for a while."""
         self.tellings = 0
         self.retries = 0
@@ -125,7 +125,7 @@ class Call:
             return []
         if name == "duration":
             return self.end("timer", OUT_OF_TIME, now)
-        self.backing_off.discard(name.removeprefix("glare "))
+        self.backing_off -= {name.removeprefix("glare ")}
         return reinvite.tell(self, now)
 
     # ── news ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -62,7 +62,7 @@ def join(call: Call, now: float) -> Work:
     """B answered: A has to learn where B is."""
     if call.b.remote is None or not call.b.remote.has_live_media:
         return call.end("error", NO_COMMON_MEDIA, now)
-    call.owed.add("a")
+    call.owed |= {"a"}
     return tell(call, now)
 
 
@@ -72,7 +72,7 @@ def tell(call: Call, now: float) -> Work:
     for name in ("a", "b"):
         leg, other = call.leg(name), call.other(name)
         if name in call.owed and name not in call.backing_off and call.relay is None and leg.can_offer and other.remote:
-            call.owed.discard(name)
+            call.owed -= {name}
             call.tellings += 1
             offer = other.remote if call.bridged_at else other.remote.with_direction("sendrecv")
             work += leg.reoffer(as_offer(offer, leg.media.local, leg.remote), now)
@@ -92,7 +92,7 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
             if not answer.has_live_media:
                 return leg.refuse(event.key, 488)
             if call.b.remote is not None:
-                call.owed.add("a")
+                call.owed |= {"a"}
             return [*leg.answer(event.key, answer, now), *settle_down(call, event.leg, now)]
         case events.OfferWanted():
             return offer_again(call, leg, event.key, now)
@@ -117,7 +117,7 @@ def offer_again(call: Call, leg: Leg, key: str, now: float) -> Work:
 
 def settle_down(call: Call, name: str, now: float) -> Work:
     """The peer's own re-INVITE is over: what we owe it need not wait any longer."""
-    call.backing_off.discard(name)
+    call.backing_off -= {name}
     return tell(call, now)
 
 
@@ -131,7 +131,7 @@ def told(call: Call, name: str, now: float) -> Work:
         work += call.bridged(now)
     said = other.media.local
     if said is not None and not holds_good(said, other.remote, leg.remote) and call.tellings < MAX_TELLINGS:
-        call.owed.add(other.name)
+        call.owed |= {other.name}
     return [*work, *tell(call, now)]
 
 
@@ -142,8 +142,8 @@ def not_told(call: Call, event: events.Rerefused, now: float) -> Work:
     if busy and call.retries < MAX_RETRIES:
         call.retries += 1
         call.tellings -= 1
-        call.owed.add(event.leg)
-        call.backing_off.add(event.leg)
+        call.owed |= {event.leg}
+        call.backing_off |= {event.leg}
         # We own the Call-ID of both legs, so ours is the longer of the two delays: 2.1 to 4 seconds in steps of 10 ms.
         delay = 2.1 + call.tokens.number(191) / 100
         return [StartTimer(call.id, f"glare {event.leg}", now + delay)]
