@@ -271,6 +271,10 @@ class Response(Message):
         _ = self.branch, self.cseq, self.call_id, self.tag("From"), self.tag("To")
 
 
+# The status of a status line and the blank behind it, as nearly every response has them.
+STATUS_CODES = {f"{status} ": status for status in range(100, 700)}
+
+
 class MalformedError(SipError):
     """A message that cannot be read as a whole; `request` is what could be read of a request, to answer it."""
 
@@ -329,6 +333,9 @@ def parse(data: bytes) -> Request | Response:
 def parse_start_line(line: str, headers: Headers) -> Request | Response:
     """Request-Line or Status-Line (§7.1, §7.2); headers are filled in by the caller."""
     if line[:4] in ("SIP/", "sip/"):
+        status = line[8:12]
+        if line[:8] == "SIP/2.0 " and len(status) == 4 and status in STATUS_CODES:
+            return Response(STATUS_CODES[status], line[12:], headers)
         found = STATUS_LINE_PATTERN.fullmatch(line)
         if found is not None:
             return Response(int(found[1]), found[2] or "", headers)

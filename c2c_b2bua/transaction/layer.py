@@ -40,6 +40,9 @@ from c2c_b2bua.transaction.transaction import ACCEPTED
 MTU_LIMIT = 1300
 """Bytes above which a request leaves UDP for TCP (RFC 3261 §18.1.1)."""
 
+SWEEP_FROM = 20_000
+"""Timers below which nobody looks for those whose machine is gone."""
+
 
 class Machine(Protocol):
     """Whatever has timers."""
@@ -58,7 +61,7 @@ class TransactionLayer:
         self.timers: list[tuple[float, int, str, str]] = []
         """(when, order of setting, key of its machine, name)"""
         self.timer_count = 0
-        self.swept_to = 1000
+        self.swept_to = SWEEP_FROM
         self.acting = ""
         """Key of the machine whose timer acted last: whose fault it was, should that fail."""
         self.located_later: dict[int, SendRequest | SendAck] = {}
@@ -252,7 +255,7 @@ class TransactionLayer:
         """Drop the timers whose machine is gone, whenever their number has doubled."""
         self.timers = [timer for timer in self.timers if self.machine_of(timer[2]) is not None]
         heapq.heapify(self.timers)
-        self.swept_to = max(1000, 2 * len(self.timers))
+        self.swept_to = max(SWEEP_FROM, 2 * len(self.timers))
 
     def machine_of(self, key: str) -> Machine | None:
         return self.clients.get(key) or self.servers.get(key) or self.machine(key)
