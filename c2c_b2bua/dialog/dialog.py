@@ -63,7 +63,7 @@ class Dialog:
             # A strict router takes the first route as Request-URI; the target then goes last (§12.2.1.1).
             headers["Route"] = [*self.routes[1:], f"<{self.remote_target}>"] if self.strict else self.routes
         request = Request(method, self.request_uri, headers)
-        request.fields["CSeq"] = CSeq(sequence, method)
+        request.read_cseq = CSeq(sequence, method)
         return request
 
     def is_in_order(self, request: Request) -> bool:

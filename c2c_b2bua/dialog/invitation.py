@@ -30,7 +30,7 @@ def compose_invite(party: Party, call_id: str, tag: str) -> Request:
     for name, value in party.headers:
         headers.setdefault(name, []).append(value)
     request = Request("INVITE", party.uri, headers)
-    request.fields["CSeq"] = CSeq(1, "INVITE")
+    request.read_cseq = CSeq(1, "INVITE")
     return request
 
 

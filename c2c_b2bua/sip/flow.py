@@ -77,10 +77,6 @@ class Hop(msgspec.Struct, frozen=True):
         """Read the hop out of a Route or Request-URI (RFC 3263 §4.1); SipError 416 for another scheme, 503 without a way."""
         return find_hop(uri.scheme, uri.host, uri.port, uri.transport)
 
-    @classmethod
-    def of_text(cls, text: str) -> Hop:
-        return cls.of(Uri.parse(text))
-
 
 @lru_cache(maxsize=4096)
 def find_hop(scheme: str, host: str, port: int | None, named: str) -> Hop:

@@ -10,15 +10,12 @@ import re
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
 LWS = r"[ \t]*"
 QUOTED_STRING = r'"(?:[^"\\\x00-\x08\x0a-\x1f]|\\[\x00-\x09\x0b-\x0c\x0e-\x7f])*"'
-GEN_VALUE = rf"(?:{QUOTED_STRING}|\[[0-9A-Fa-f:.]+\]|{TOKEN})"
 HOSTNAME = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_\-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_\-]*[A-Za-z0-9_])?\.?"
 IPV6REFERENCE = r"\[[0-9A-Fa-f:.]+\]"
 HOST = rf"(?:{HOSTNAME}|{IPV6REFERENCE})"
 PORT = r"[0-9]{1,5}"
 
 TOKEN_PATTERN = re.compile(TOKEN)
-HOST_PATTERN = re.compile(HOST)
-HOSTPORT_PATTERN = re.compile(rf"({HOST})(?:{LWS}:{LWS}({PORT}))?")
 QUOTED_STRING_PATTERN = re.compile(QUOTED_STRING)
 
 # ;name or ;name=value, with LWS wherever SEMI and EQUAL allow it. A value may hold what lax peers

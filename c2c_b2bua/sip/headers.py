@@ -1,4 +1,4 @@
-"""Names of header fields: canonical spelling, compact forms (RFC 3261 §7.3.3), and which hold comma lists (§7.3.1)."""
+"""Names of header fields: canonical spelling, compact forms (RFC 3261 §7.3.3)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,6 @@ COMPACT_FORMS = {
     "l": "Content-Length", "m": "Contact", "o": "Event", "r": "Refer-To", "s": "Subject",
     "t": "To", "u": "Allow-Events", "v": "Via", "x": "Session-Expires", "y": "Identity",
 }  # fmt: skip
-
-# Comma-separated lists, so that one header with two values equals two headers (§7.3.1).
-# Authorization and its kin have commas inside one value and are not among them.
-LIST_HEADERS = frozenset({
-    "Accept", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow", "Allow-Events", "Call-Info", "Contact",
-    "Content-Encoding", "Content-Language", "Diversion", "Error-Info", "History-Info", "In-Reply-To",
-    "P-Asserted-Identity", "P-Preferred-Identity", "Path", "Proxy-Require", "Reason", "Record-Route", "Require", "Route",
-    "Service-Route", "Supported", "Unsupported", "Via", "Warning",
-})  # fmt: skip
 
 # A second one of these makes a message ambiguous, and so malformed (§7.3.1: "MUST NOT be combined").
 SINGLE_HEADERS = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")

@@ -57,14 +57,17 @@ def parse_contact(text: str) -> NameAddr:
 class Message:
     """What requests and responses share. Do not change `headers` of a message once it was printed or read."""
 
-    __slots__ = ("body", "fields", "flow", "headers")
+    __slots__ = ("addresses", "body", "flow", "headers", "read_cseq", "read_via")
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
         self.headers = headers
         self.body = body
         self.flow: Flow | None = None
         """The way it came, or the way it was sent."""
-        self.fields: dict[str, object] = {}
+        self.read_via: Via | None = None
+        self.read_cseq: CSeq | None = None
+        self.addresses: dict[str, NameAddr] | None = None
+        """From and To, once they were read."""
 
     def get(self, name: str) -> str | None:
         """The first value of a header, raw."""
@@ -88,11 +91,11 @@ class Message:
     @property
     def via(self) -> Via:
         """The topmost Via."""
-        via = self.fields.get("Via")
+        via = self.read_via
         if via is None:
             text = self.required("Via")
-            via = self.fields["Via"] = Via.parse(split_list(text)[0] if "," in text else text)
-        return via  # type: ignore[return-value]
+            via = self.read_via = Via.parse(split_list(text)[0] if "," in text else text)
+        return via
 
     @property
     def branch(self) -> str:
@@ -107,10 +110,10 @@ class Message:
 
     @property
     def cseq(self) -> CSeq:
-        cseq = self.fields.get("CSeq")
+        cseq = self.read_cseq
         if cseq is None:
-            cseq = self.fields["CSeq"] = parse_cseq(self.required("CSeq"))
-        return cseq  # type: ignore[return-value]
+            cseq = self.read_cseq = parse_cseq(self.required("CSeq"))
+        return cseq
 
     @property
     def call_id(self) -> str:
@@ -118,10 +121,12 @@ class Message:
 
     def address(self, name: str) -> NameAddr:
         """From or To."""
-        address = self.fields.get(name)
+        if self.addresses is None:
+            self.addresses = {}
+        address = self.addresses.get(name)
         if address is None:
-            address = self.fields[name] = NameAddr.parse(self.required(name), name)
-        return address  # type: ignore[return-value]
+            address = self.addresses[name] = NameAddr.parse(self.required(name), name)
+        return address
 
     def tag(self, name: str) -> str | None:
         """The tag of From or To, found without reading the rest where that is certain."""
@@ -187,10 +192,7 @@ class Request(Message):
     __slots__ = ("method", "tries", "uri", "version")
 
     def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None:
-        self.headers = headers
-        self.body = body
-        self.flow = None
-        self.fields = {}
+        Message.__init__(self, headers, body)
         self.tries = 1
         """How many requests this one makes for the same purpose: more than 1 after a challenge."""
         self.method = method
@@ -256,10 +258,7 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
-        self.headers = headers
-        self.body = body
-        self.flow = None
-        self.fields = {}
+        Message.__init__(self, headers, body)
         self.status = status
         self.reason = reason
 

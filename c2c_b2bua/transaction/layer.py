@@ -340,7 +340,7 @@ class TransactionLayer:
         if not headers["Via"]:
             branch = self.tokens.branch()
             headers["Via"] = [f"SIP/2.0/{interface.transport} {interface.sent_by};branch={branch};rport"]
-            request.fields.pop("Via", None)
+            request.read_via = None
         if "Contact" in headers:
             headers["Contact"] = [interface.contact]
         return bytes(request)

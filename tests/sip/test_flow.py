@@ -7,6 +7,7 @@ import pytest
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces
+from c2c_b2bua.sip.uri import Uri
 
 UDP = Interface("UDP", "192.0.2.1", 5060, 0)
 TCP = Interface("TCP", "192.0.2.1", 5060, 1)
@@ -30,13 +31,13 @@ ALL = Interfaces([UDP, TCP, UDP6, TLS6])
     ],
 )
 def test_hop(uri: str, hop: Hop, address: str | None) -> None:
-    assert Hop.of_text(uri) == msgspec.structs.replace(hop, address=address)
+    assert Hop.of(Uri.parse(uri)) == msgspec.structs.replace(hop, address=address)
 
 
 @pytest.mark.parametrize(("uri", "status"), [("tel:+1415", 416), ("sip:a@b;transport=sctp", 503), ("nonsense", 400)])
 def test_hops_we_cannot_go(uri: str, status: int) -> None:
     with pytest.raises(SipError) as caught:
-        Hop.of_text(uri)
+        Hop.of(Uri.parse(uri))
     assert caught.value.status == status
 
 
@@ -70,10 +71,10 @@ def test_no_socket_of_that_kind(hop: Hop, address: str) -> None:
 
 
 def test_our_own_address_by_family() -> None:
-    assert ALL.address_for(Hop.of_text("sip:192.0.2.9")) == "192.0.2.1"
-    assert ALL.address_for(Hop.of_text("sip:[2001:db8::9]")) == "2001:db8::1"
-    assert ALL.address_for(Hop.of_text("sip:name.example")) == "192.0.2.1"
-    assert Interfaces([UDP]).address_for(Hop.of_text("sip:[2001:db8::9]")) == "192.0.2.1"
+    assert ALL.address_for(Hop.of(Uri.parse("sip:192.0.2.9"))) == "192.0.2.1"
+    assert ALL.address_for(Hop.of(Uri.parse("sip:[2001:db8::9]"))) == "2001:db8::1"
+    assert ALL.address_for(Hop.of(Uri.parse("sip:name.example"))) == "192.0.2.1"
+    assert Interfaces([UDP]).address_for(Hop.of(Uri.parse("sip:[2001:db8::9]"))) == "192.0.2.1"
 
 
 def test_the_same_peer_over_tcp() -> None:
