@@ -77,8 +77,7 @@ class Shell:
             try:
                 if listen.transport == "udp":
                     udp = self.udp[index] = await UdpSocket.bind(listen.host, listen.port, self.receive)
-                    udp.interface = self.interface(listen, *udp.address, index)
-                    interfaces.append(udp.interface)
+                    interfaces.append(self.interface(listen, *udp.address, index))
                 else:
                     server, tell = await self.connections.listen(listen.host, listen.port)
                     name = server.sockets[0].getsockname()
@@ -89,6 +88,8 @@ class Shell:
                 reason = error.strerror or str(error)
                 raise OSError(error.errno, f"cannot listen on {listen}: {reason}") from error
         self.core = self.make_core(Interfaces(interfaces), Tokens(secrets.token_bytes(32)))
+        for index, udp in self.udp.items():
+            udp.interface = interfaces[index]
         await self.connections.serve()
 
     def interface(self, listen: Listen, host: str, port: int, index: int) -> Interface:

@@ -20,7 +20,7 @@ class UdpSocket(asyncio.DatagramProtocol):
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
         self.interface: Interface | None = None
-        """Set once the port is known; until then nothing is taken in."""
+        """Set once there is somebody to receive; until then nothing is taken in."""
         self.flows: dict[Any, Flow] = {}
         self.transport: asyncio.DatagramTransport | None = None
 

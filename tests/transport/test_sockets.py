@@ -282,6 +282,32 @@ async def test_a_port_that_is_taken(transport: str) -> None:
 # ── the engine ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+async def test_nothing_is_taken_in_before_there_is_a_core() -> None:
+    """A datagram that came while the other sockets were being opened met an engine without a core."""
+    starting = Engine(Sip(listen=["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]))
+    listen = starting.connections.listen
+    early = asyncio.Event()
+
+    async def listen_late(host: str, port: int) -> object:
+        udp = starting.udp[0]
+        received = udp.datagram_received
+
+        def datagram_received(data: bytes, addr: object) -> None:
+            received(data, addr)
+            early.set()
+
+        udp.datagram_received = datagram_received  # type: ignore[method-assign]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(b"OPTIONS sip:us SIP/2.0\r\n\r\n", udp.address)
+        async with asyncio.timeout(PATIENCE):
+            await early.wait()
+        return await listen(host, port)
+
+    starting.connections.listen = listen_late  # type: ignore[assignment, method-assign]
+    await starting.start()
+    await starting.close(0)
+
+
 async def test_one_armed_timer_for_all() -> None:
     async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
         assert running.armed is None
