@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from c2c_b2bua.dialog.party import Party
@@ -18,7 +16,6 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The call's id in API and history, `c2c-<32 hex>-<10 hex>`; the legs have SIP Call-IDs of their own."""
     a: Party
     b: Party
-    bridge: Literal["reinvite"] = "reinvite"
     codecs: tuple[str, ...] = ("PCMU", "PCMA", "telephone-event")
     max_duration: float = 14400.0
     """Seconds from the order to the end, whatever happens."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from c2c_b2bua.sip.uri import Uri
@@ -29,7 +27,6 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     ring_timeout: float = 30.0
     """Seconds from the INVITE to its final response."""
-    offer: Literal["held"] = "held"
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers of the INVITE: names are tokens, values have no control characters."""
 

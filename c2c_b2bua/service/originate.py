@@ -152,7 +152,6 @@ class Planner:
             call_id=call_id,
             a=self.party(plan, 0, plan.first, plan.second, plan.timeout, first_headers),
             b=self.party(plan, 1, plan.second, plan.first, calls.ring_timeout, headers),
-            bridge=calls.bridge,
             codecs=self.codecs,
             max_duration=calls.max_duration,
         )
@@ -169,7 +168,6 @@ class Planner:
                 from_uri=f"sip:{as_user(caller.number)}@{plan.request.account.realm}",
                 from_name=caller.name,
                 ring_timeout=timeout,
-                offer=self.settings.calls.offer,
                 headers=headers,
             )
         return Party(
@@ -182,6 +180,5 @@ class Planner:
             username=trunk.settings.username,
             password=str(trunk.settings.password),
             ring_timeout=timeout,
-            offer=self.settings.calls.offer,
             headers=headers,
         )
