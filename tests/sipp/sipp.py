@@ -127,10 +127,11 @@ class Sipp:
 
     def messages(self) -> list[Message]:
         """What was sent and received so far, in order; without those it lost on purpose when sending."""
-        times, entries = (ENTRY.split(self.read("messages.log"))[start::2] for start in (1, 2))
+        # Read once: SIPp goes on writing.
+        pieces = ENTRY.split(self.read("messages.log"))
         return [
             Message(datetime.datetime.fromisoformat(at), seen[1] == "sent", seen[2])
-            for at, entry in zip(times, entries, strict=True)
+            for at, entry in zip(pieces[1::2], pieces[2::2], strict=True)
             if (seen := SEEN.match(entry))
         ]
 
