@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from c2c_b2bua.config import Config, ConfigError, Listen, parse
+from c2c_b2bua.config import Config, Listen
+from c2c_b2bua.config_file import ConfigError, parse
 from c2c_b2bua.service.settings import load
 
 ID = "4ea1b2c3d4e5f60718293a4b5c6d7e8f"

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS: list[list[str]] = [
     ["__init__", "sip", "throttle", "numbers"],
     ["config", "sdp"],
+    ["config_file"],
     ["transaction"],
     ["dialog"],
     ["call", "registration"],

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from c2c_b2bua.cli import COMMANDS
-from c2c_b2bua.config import parse
+from c2c_b2bua.config_file import parse
 from tests.command import C2C, PATIENCE, Command
 from tests.sipp.ports import free_port
 

@@ -12,7 +12,8 @@ from rich.table import Table
 from c2c_b2bua.commands.arguments import ConfigFile, read_config
 from c2c_b2bua.commands.terminal import console, fail, run, say, set_up_log
 from c2c_b2bua.config import Account as ConfiguredAccount
-from c2c_b2bua.config import Config, account_problems
+from c2c_b2bua.config import Config
+from c2c_b2bua.config_file import account_problems
 from c2c_b2bua.service.accounts import Account, Accounts
 from c2c_b2bua.service.errors import ConflictingError, UnknownError
 from c2c_b2bua.service.exchange import open_accounts

@@ -10,7 +10,8 @@ import msgspec
 from cyclopts import Parameter
 
 from c2c_b2bua.commands.terminal import fail
-from c2c_b2bua.config import HOST_PORT, Config, ConfigError, Listen
+from c2c_b2bua.config import HOST_PORT, Config, Listen
+from c2c_b2bua.config_file import ConfigError
 from c2c_b2bua.service.settings import load
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.uri import Uri

@@ -14,7 +14,7 @@ import aiohttp
 
 from c2c_b2bua.call.news import CallEnded
 from c2c_b2bua.commands.terminal import fail, run, say, set_up_log, show
-from c2c_b2bua.config import parse
+from c2c_b2bua.config_file import parse
 from c2c_b2bua.handset import Handset
 from c2c_b2bua.ladder import HEAD, Ladder
 from c2c_b2bua.phone import Manners

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from c2c_b2bua.config import Config, ConfigError, parse
+from c2c_b2bua.config import Config
+from c2c_b2bua.config_file import ConfigError, parse
 
 
 def load(path: Path | str) -> Config:

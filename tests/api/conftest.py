@@ -11,7 +11,8 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from api.app import make_app
-from c2c_b2bua.config import Config, parse
+from c2c_b2bua.config import Config
+from c2c_b2bua.config_file import parse
 from c2c_b2bua.service.exchange import Exchange
 from tests.api.scripted_engine import ScriptedEngine
 

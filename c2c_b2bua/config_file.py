@@ -1,0 +1,224 @@
+"""How a TOML text becomes the configuration, or an error that says where it is wrong and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+import phonenumbers
+
+from c2c_b2bua.config import (
+    CODECS,
+    HOST,
+    HOST_PORT,
+    SIP_URI,
+    Account,
+    Api,
+    Calls,
+    Config,
+    Extension,
+    Listen,
+    Numbers,
+    Secret,
+    Section,
+    Sip,
+    Storage,
+    Trunk,
+    User,
+    host_and_port,
+)
+
+ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
+API_KEY = re.compile(r"[0-9a-fA-F]{64}")
+NUMBER = re.compile(r"\+?[0-9A-Za-z*#._-]{1,64}")
+MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
+
+TABLES: dict[str, type[Section]] = {
+    "": Config,
+    "api": Api,
+    "sip": Sip,
+    "storage": Storage,
+    "numbers": Numbers,
+    "calls": Calls,
+    "account": Account,
+    "account.user": User,
+    "account.extension": Extension,
+    "trunk": Trunk,
+}
+
+
+class ConfigError(Exception):
+    """The text is no configuration; `problems` has one line each: `file: key path: what was expected`."""
+
+    def __init__(self, name: str, problems: Iterable[tuple[str, str]]) -> None:
+        self.problems = [f"{name}: {path}: {text}" if path else f"{name}: {text}" for path, text in problems]
+        super().__init__("\n".join(self.problems))
+
+
+def parse(text: str, name: str, resolve: Callable[[str], str]) -> Config:
+    """The configuration in `text`, or ConfigError with every line naming `name` and the key path.
+
+    `resolve` turns `env:NAME` and `file:PATH` into the secret; it raises ValueError saying what is missing.
+    """
+
+    def decode_secret(kind: type, value: object) -> Secret:
+        if kind is not Secret or not isinstance(value, str):
+            raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
+        return Secret(resolve(value) if value.startswith(("env:", "file:")) else value)
+
+    try:
+        config = msgspec.convert(tomllib.loads(text), Config, dec_hook=decode_secret)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(name, [("", f"not TOML: {error}")]) from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(name, [explain(str(error))]) from None
+    if found := list(problems(config)):
+        raise ConfigError(name, found)
+    return config
+
+
+def explain(message: str) -> tuple[str, str]:
+    """Key path and expectation out of a message of msgspec."""
+    found = MESSAGE.fullmatch(message)
+    assert found
+    what, path = found["what"], found["path"] or ""
+    if key := re.fullmatch(r"Object contains unknown field `(.*)`", what):
+        table = TABLES[re.sub(r"\[\d+\]", "", path)]
+        near = difflib.get_close_matches(key[1], table.__struct_fields__, n=1)
+        known = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(table.__struct_fields__)}"
+        return f"{path}.{key[1]}".lstrip("."), f"unknown key; {known}"
+    if key := re.fullmatch(r"Object missing required field `(.*)`", what):
+        return f"{path}.{key[1]}".lstrip("."), "missing; this key has no default"
+    if re.match(r"Invalid enum value", what):
+        return path, f"{what[0].lower()}{what[1:]}; expected {expected_words(path)}"
+    what = what.replace("`object`", "a table").replace("`array`", "a list").replace("`", "")
+    return path, what[0].lower() + what[1:]
+
+
+def expected_words(path: str) -> str:
+    """The words a key with a fixed choice takes."""
+    table, _, key = re.sub(r"\[\d+\]", "", path).rpartition(".")
+    kind = msgspec.inspect.type_info(TABLES[table])
+    assert isinstance(kind, msgspec.inspect.StructType)
+    choice = next(field.type for field in kind.fields if field.name == key)
+    return " or ".join(str(value) for value in choice.values) if isinstance(choice, msgspec.inspect.LiteralType) else ""
+
+
+def problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Values of the right type that cannot be meant, with their key paths."""
+    yield from unparsed("api.listen", host_and_port, config.api.listen)
+    for index, network in enumerate(config.api.rate_exempt):
+        yield from unparsed(f"api.rate_exempt[{index}]", ipaddress.ip_network, network)
+    for index, text in enumerate(config.sip.listen):
+        yield from unparsed(f"sip.listen[{index}]", Listen.parse, text)
+    if not config.sip.listen:
+        yield "sip.listen", "expected at least one address"
+    if config.sip.advertise and not HOST_PORT.fullmatch(config.sip.advertise):
+        yield "sip.advertise", f'expected host or host:port, got "{config.sip.advertise}"'
+    if not re.match(r"sqlite:///(?!:memory:).|postgresql://.", config.storage.url):
+        yield "storage.url", "expected sqlite:///path or postgresql://user:password@host/database"
+    yield from call_problems(config)
+    yield from account_problems(config.account)
+    yield from trunk_problems(config.trunk)
+
+
+def unparsed(path: str, parser: Callable[[str], object], text: str) -> Iterator[tuple[str, str]]:
+    """The complaint of `parser` about `text`, if any."""
+    try:
+        parser(text)
+    except ValueError as error:
+        yield path, str(error)
+
+
+def call_problems(config: Config) -> Iterator[tuple[str, str]]:
+    countries = [("numbers.country", config.numbers.country)]
+    countries += [(f"calls.countries[{i}]", c) for i, c in enumerate(config.calls.countries) if c != "*"]
+    for path, country in countries:
+        if country not in phonenumbers.SUPPORTED_REGIONS:
+            yield path, f'expected a country by its two letters, such as "US", got "{country}"'
+    for index, codec in enumerate(config.calls.codecs):
+        if codec not in CODECS:
+            yield f"calls.codecs[{index}]", f'unknown codec "{codec}"; known are {", ".join(CODECS)}'
+    if not set(config.calls.codecs) - {"telephone-event"}:
+        yield "calls.codecs", "expected at least one audio codec"
+    for index, host in enumerate(config.calls.allowed_hosts):
+        if not HOST_PORT.fullmatch(host):
+            yield f"calls.allowed_hosts[{index}]", f'expected a host name or address, got "{host}"'
+
+
+def account_problems(accounts: list[Account]) -> Iterator[tuple[str, str]]:
+    for key in ("id", "name", "realm", "api_key"):
+        yield from doubled("account", key, [getattr(account, key) for account in accounts])
+    parents = {account.id: account.parent for account in accounts}
+    for index, account in enumerate(accounts):
+        path = f"account[{index}]"
+        if not ACCOUNT_ID.fullmatch(account.id):
+            yield f"{path}.id", f'expected 32 lower-case hexadecimal digits, got "{account.id}"'
+        if not re.fullmatch(HOST, account.realm):
+            yield f"{path}.realm", f'expected a domain such as "acme.example.com", got "{account.realm}"'
+        if account.api_key and not API_KEY.fullmatch(account.api_key):
+            yield f"{path}.api_key", "expected 64 hexadecimal digits"
+        if account.parent and account.parent not in parents:
+            yield f"{path}.parent", f'unknown account "{account.parent}"'
+        elif in_a_circle(account.id, parents):
+            yield f"{path}.parent", "is an ancestor of itself"
+        yield from phone_problems(path, account)
+
+
+def in_a_circle(start: str, parents: dict[str, str]) -> bool:
+    """Whether following the parents from `start` comes back to it."""
+    seen: set[str] = set()
+    here = parents[start]
+    while here and here not in seen:
+        seen.add(here)
+        here = parents.get(here, "")
+    return start in seen
+
+
+def phone_problems(path: str, account: Account) -> Iterator[tuple[str, str]]:
+    yield from doubled(f"{path}.user", "username", [user.username for user in account.user])
+    users = {user.extension: f"{path}.user[{index}]" for index, user in enumerate(account.user) if user.extension}
+    yield from doubled(f"{path}.user", "extension", [user.extension for user in account.user])
+    yield from doubled(f"{path}.extension", "number", [extension.number for extension in account.extension])
+    for index, user in enumerate(account.user):
+        if user.extension and not NUMBER.fullmatch(user.extension):
+            yield f"{path}.user[{index}].extension", f'expected a number such as "1001", got "{user.extension}"'
+    for index, extension in enumerate(account.extension):
+        here = f"{path}.extension[{index}]"
+        if not NUMBER.fullmatch(extension.number):
+            yield f"{here}.number", f'expected a number such as "2001", got "{extension.number}"'
+        elif extension.number in users:
+            yield f"{here}.number", f'"{extension.number}" is already the extension of {users[extension.number]}'
+        if not SIP_URI.fullmatch(extension.uri):
+            yield f"{here}.uri", f'expected a SIP URI such as "sip:2001@192.0.2.10:5060", got "{extension.uri}"'
+
+
+def trunk_problems(trunks: list[Trunk]) -> Iterator[tuple[str, str]]:
+    yield from doubled("trunk", "name", [trunk.name for trunk in trunks])
+    for index, trunk in enumerate(trunks):
+        path = f"trunk[{index}]"
+        if not re.fullmatch(r"[\w.-]{1,64}", trunk.name):
+            yield f"{path}.name", f'expected letters, digits, ".", "_" or "-", got "{trunk.name}"'
+        if not SIP_URI.fullmatch(trunk.proxy):
+            yield f"{path}.proxy", f'expected a SIP URI such as "sip:sip.carrier.example", got "{trunk.proxy}"'
+        if trunk.register:
+            yield f"{path}.register", "expected false: registering with a carrier is not built yet"
+        for key, number in [
+            ("from_user", trunk.from_user),
+            *((f"hotlines[{i}]", n) for i, n in enumerate(trunk.hotlines)),
+        ]:
+            if (number or key != "from_user") and not NUMBER.fullmatch(number):
+                yield f"{path}.{key}", f'expected a number or a user name, got "{number}"'
+
+
+def doubled(table: str, key: str, values: list[str]) -> Iterator[tuple[str, str]]:
+    """Every value that an earlier entry of the list has already; empty ones do not count. Secrets are not repeated."""
+    first: dict[str, int] = {}
+    for index, value in enumerate(values):
+        if value and first.setdefault(value, index) != index:
+            shown = "the key" if isinstance(value, Secret) else f'"{value}"'
+            yield f"{table}[{index}].{key}", f"{shown} is already that of {table}[{first[value]}]"
