@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
 
 from api import auth, kazoo
 from api.health import Health
 from api.kazoo_door import KazooDoor, Resource
 from c2c_b2bua.service.exchange import Exchange
 
+Door = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+BANNER = "C2C B2BUA: click-to-call without a PBX. The API is at /v2.\n"
 ACCOUNT = "accounts/*/clicktocall"
 
 KAZOO = [
@@ -28,12 +37,47 @@ KAZOO = [
 ]
 
 
-def make_app(exchange: Exchange) -> web.Application:
-    """The HTTP application; whoever made the exchange starts and stops it."""
-    app = web.Application(client_max_size=exchange.settings.api.max_body)
-    health = Health(exchange)
-    app.router.add_get("/healthz", health.healthz)
-    app.router.add_get("/readyz", health.readyz)
-    app.router.add_get("/metrics", health.metrics)
-    app.router.add_route("*", "/{path:.*}", KazooDoor(exchange, KAZOO).__call__)
-    return app
+class Doors:
+    """Every request goes to the door that the first segment of its path names."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        health = Health(exchange)
+        kazoo_door = KazooDoor(exchange, KAZOO)
+        self.by_name: dict[str, Door] = {
+            "v1": kazoo_door,
+            "v2": kazoo_door,
+            "healthz": health.healthz,
+            "readyz": health.readyz,
+            "metrics": health.metrics,
+        }
+
+    async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
+        """One request. Repeated slashes count as one."""
+        name = http.path.lstrip("/").partition("/")[0]
+        door = self.by_name.get(name)
+        if door is None:
+            return web.Response(text=BANNER, headers={"Server": "c2c-b2bua"})
+        if "Expect" in http.headers and http.headers["Expect"].lower() == "100-continue":
+            await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            http.writer.output_size = 0
+        return await door(http)
+
+
+def make_server(exchange: Exchange) -> web.Server:
+    """The HTTP server, for a `web.ServerRunner`; whoever made the exchange starts and stops it.
+
+    It is aiohttp's low-level one: its routing would cost a third of an answer.
+    """
+    loop = asyncio.get_running_loop()
+    most = exchange.settings.api.max_body
+
+    def made(
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)
+
+    return web.Server(Doors(exchange), request_factory=made, access_log=None)

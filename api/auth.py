@@ -88,7 +88,7 @@ async def end_token(request: KazooRequest) -> Reply:
     """DELETE /v2/token_auth: the token is good no longer."""
     reply = await token_auth(request)
     if request.grant:
-        request.exchange.accounts.revoke(request.grant)
+        await request.exchange.accounts.revoke(request.grant)
     reply.auth_token = ""
     return reply
 

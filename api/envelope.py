@@ -86,13 +86,13 @@ def error(status: int, message: str, data: Any, wait: float = 0.0) -> Reply:
     return Reply(status=status, message=message, data=data, wait=wait)
 
 
-def request_id_of(request: web.Request) -> str:
+def request_id_of(request: web.BaseRequest) -> str:
     """The client's own, when it is printable; else a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
-def wants_cors(request: web.Request) -> bool:
+def wants_cors(request: web.BaseRequest) -> bool:
     """Whether a browser asks on behalf of a page of another origin."""
     headers = request.headers
     return (
@@ -111,7 +111,9 @@ def cors_headers(verbs: str) -> dict[str, str]:
     }
 
 
-def response(request: web.Request, reply: Reply, request_id: str, verbs: str, query: dict[str, str]) -> web.Response:
+def response(
+    request: web.BaseRequest, reply: Reply, request_id: str, verbs: str, query: dict[str, str]
+) -> web.Response:
     """The reply as HTTP."""
     headers = {**STANDING, "X-Request-ID": request_id}
     if reply.auth_token:

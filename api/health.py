@@ -47,11 +47,11 @@ class Health:
         self.registry = CollectorRegistry()
         self.registry.register(CallMetrics(exchange))
 
-    async def healthz(self, _request: web.Request) -> web.Response:
+    async def healthz(self, _request: web.BaseRequest) -> web.Response:
         """200 while the process answers at all."""
         return web.json_response({"status": "ok"})
 
-    async def readyz(self, _request: web.Request) -> web.Response:
+    async def readyz(self, _request: web.BaseRequest) -> web.Response:
         """200 while a connect would be taken, else 503 and why."""
         if self.exchange.calls.draining:
             return web.json_response({"status": "draining"}, status=503)
@@ -62,6 +62,6 @@ class Health:
             return web.json_response({"status": "storage", "message": str(cause)}, status=503)
         return web.json_response({"status": "ready"})
 
-    async def metrics(self, _request: web.Request) -> web.Response:
+    async def metrics(self, _request: web.BaseRequest) -> web.Response:
         """Prometheus text."""
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

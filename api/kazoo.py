@@ -10,13 +10,14 @@ import msgspec
 
 from api import auth
 from api.envelope import Reply, encoder, error
-from api.kazoo_originate import rendered, variables
+from api.kazoo_originate import WORDING, variables
 from api.kazoo_request import KazooRequest, RefusedError
 from c2c_b2bua.config import HOST_PORT
 from c2c_b2bua.service.documents import Change, ClickToCall
 from c2c_b2bua.service.errors import InvalidError, UnauthenticatedError, UnknownError
 from c2c_b2bua.service.listing import Listing, Page, page_of
-from c2c_b2bua.service.originate import Connect
+from c2c_b2bua.service.originate import Connect, checked_metadata
+from c2c_b2bua.service.rehearsal import rehearse
 from c2c_b2bua.service.schema import CLICK_TO_CALL
 
 LONGEST_KEY = 255
@@ -77,18 +78,21 @@ async def connect(request: KazooRequest) -> Reply:
     """GET, POST …/clicktocall/C/connect"""
     exchange = request.exchange
     document = exchange.documents.get(request.account.id, request.names[1])
-    blocking = is_blocking(request)
+    blocking = is_true(request, "blocking")
     order = Connect(
         account=request.account,
         document=document,
         contact=contact_of(request),
-        blocking=blocking,
+        until="answered" if blocking else "accepted",
         auto_answer=request.query.get("auto_answer") != "false",
         variables=variables(request.data, request.query),
         trusted=request.grant is not None,
         idempotency_key=idempotency_key(request),
-        render=rendered,
+        details=details(request),
+        wording=WORDING,
     )
+    if is_true(request, "dry_run"):
+        return Reply(data=await rehearse(exchange.calls, order))
     data = await exchange.calls.connect(order)
     status = 200 if blocking else exchange.settings.api.connect_status
     return Reply(status=status, data=msgspec.Raw(data), revision=document.row.revision, etag=False)
@@ -103,15 +107,15 @@ async def history(request: KazooRequest) -> Reply:
 async def list_calls(request: KazooRequest) -> Reply:
     """GET …/clicktocall/C/calls: those that go on"""
     request.exchange.documents.get(request.account.id, request.names[1])
-    return Reply(data=request.exchange.calls.of(request.account.id, request.names[1]))
+    return Reply(data=[call.shown() for call in request.exchange.calls.of(request.account.id, request.names[1])])
 
 
 async def read_call(request: KazooRequest) -> Reply:
     """GET …/clicktocall/C/calls/ID: one that goes on, or what became of it"""
     _, document_id, call_id = request.names
-    for call in request.exchange.calls.of(request.account.id, document_id):
-        if call["call_id"] == call_id:
-            return Reply(data=call)
+    call = request.exchange.calls.find(request.account.id, call_id, document_id)
+    if call is not None:
+        return Reply(data=call.shown())
     found = await request.exchange.history.call(request.account.id, document_id, call_id)
     if found is None:
         raise UnknownError(call_id)
@@ -121,10 +125,11 @@ async def read_call(request: KazooRequest) -> Reply:
 async def hang_up(request: KazooRequest) -> Reply:
     """DELETE …/clicktocall/C/calls/ID"""
     _, document_id, call_id = request.names
-    call = request.exchange.calls.hang_up(request.account.id, document_id, call_id)
-    if call is None:
+    call = request.exchange.calls.find(request.account.id, call_id, document_id)
+    item = call.shown() if call else None
+    if call is None or not request.exchange.calls.hang_up(call):
         raise UnknownError(call_id)
-    return Reply(data=call)
+    return Reply(data=item)
 
 
 async def list_schemas(request: KazooRequest) -> Reply:
@@ -169,12 +174,18 @@ def contact_of(request: KazooRequest) -> Any:
     return contact
 
 
-def is_blocking(request: KazooRequest) -> bool:
-    """`true` anywhere, or a bare `?blocking`."""
-    blocking = request.value("blocking")
-    if isinstance(blocking, str):
-        return blocking.lower() == "true" or (blocking == "" and "blocking" in request.query)
-    return blocking is True
+def details(request: KazooRequest) -> dict[str, Any]:
+    """What is kept with the call; InvalidError."""
+    given = request.value("metadata")
+    return {} if given is None else {"metadata": checked_metadata(given)}
+
+
+def is_true(request: KazooRequest, name: str) -> bool:
+    """`true` anywhere, or a bare `?name`."""
+    value = request.value(name)
+    if isinstance(value, str):
+        return value.lower() == "true" or (value == "" and name in request.query)
+    return value is True
 
 
 def idempotency_key(request: KazooRequest) -> str | None:

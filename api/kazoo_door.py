@@ -23,7 +23,6 @@ Handler = Callable[[KazooRequest], Awaitable[Reply]]
 KNOWN_VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 ACCOUNT_ID = re.compile(r"[0-9a-zA-Z]{32}")
 LOG_IN_COST = 35.0
-BANNER = "C2C B2BUA: click-to-call without a PBX. The API is at /v2.\n"
 
 
 class Resource:
@@ -70,11 +69,9 @@ class KazooDoor:
 
         self.is_exempt = is_exempt
 
-    async def __call__(self, http: web.Request) -> web.StreamResponse:
+    async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """One request."""
         segments = [segment for segment in http.path.split("/") if segment]
-        if not segments or segments[0] not in ("v1", "v2"):
-            return web.Response(text=BANNER, headers={"Server": "c2c-b2bua"})
         request_id = request_id_of(http)
         request = KazooRequest(http, self.exchange, segments[1:])
         resource: Resource | None = None

@@ -10,13 +10,16 @@ from c2c_b2bua.service.errors import (
     FaultyPageError,
     ForbiddenError,
     InvalidError,
+    LockedError,
     NotWhitelistedError,
     ServiceError,
     TooManyError,
+    TooMuchError,
     UnauthenticatedError,
     UnavailableError,
     UnknownError,
 )
+from c2c_b2bua.service.listing import GREGORIAN
 from c2c_b2bua.storage.database import StorageError
 
 
@@ -35,6 +38,13 @@ def refusal(cause: ServiceError | StorageError) -> Reply:
             return error(403, "forbidden", {"message": str(cause) or "forbidden"})
         case UnknownError():
             return error(404, "bad_identifier", {"message": "bad identifier", "cause": cause.identifier})
+        case LockedError(expired_at=None):
+            return error(423, "locked", {"account": {"disabled": {"message": str(cause)}}})
+        case LockedError(expired_at=float(at)):
+            expired = {"message": str(cause), "cause": int(at) + GREGORIAN}
+            return error(423, "locked", {"account": {"expired": expired}})
+        case TooMuchError():
+            return error(416, "range not satisfiable", {"message": str(cause)})
         case FaultyPageError():
             return error(404, "faulty_request", {"message": str(cause)})
         case ConflictingError():

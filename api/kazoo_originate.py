@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from c2c_b2bua.service.originate import Plan
+from c2c_b2bua.service.live_call import LiveCall
+from c2c_b2bua.service.originate import Plan, Wording
 
 encoder = msgspec.json.Encoder()
 EXPORTED = ["Account-ID", "Authorizing-ID", "Authorizing-Type", "Loopback-Request-URI", "From-URI", "Request-URI"]
@@ -27,8 +28,9 @@ RESERVED = frozenset(
 """Query parameters that do not become variables of the call; a token has no place in an answer either."""
 
 
-def rendered(plan: Plan, call_id: str) -> bytes:
+def rendered(plan: Plan, call: LiveCall) -> bytes:
     """The `data` of the answer, as JSON."""
+    call_id = call.call_id
     request = plan.request
     document, account = request.document, request.account
     body = document.body
@@ -73,6 +75,17 @@ def rendered(plan: Plan, call_id: str) -> bytes:
     if hold_media := body.get("music_on_hold", {}).get("media_id"):
         data["hold_media"] = hold_media
     return encoder.encode(data)
+
+
+def outcome(call: LiveCall, cause: str) -> bytes:
+    """The `data` of the answer to a connect that waited: the history item as it stands now."""
+    item = {**call.item(), "result": "error" if cause else "success"}
+    if cause:
+        item["cause"] = cause
+    return encoder.encode(item)
+
+
+WORDING = Wording(rendered, outcome)
 
 
 def variables(data: Any, query: dict[str, str]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class KazooRequest:
         "verb",
     )
 
-    def __init__(self, http: web.Request, exchange: Exchange, segments: list[str]) -> None:
+    def __init__(self, http: web.BaseRequest, exchange: Exchange, segments: list[str]) -> None:
         self.http = http
         self.exchange = exchange
         self.segments = segments
@@ -148,7 +148,7 @@ ACCEPTABLE = frozenset(
 )
 
 
-def query_of(http: web.Request) -> dict[str, str]:
+def query_of(http: web.BaseRequest) -> dict[str, str]:
     """The query, of a repeated name the first; what is not UTF-8 is made so."""
     if "?" not in http.path_qs:
         return {}
@@ -159,7 +159,7 @@ def query_of(http: web.Request) -> dict[str, str]:
     return query
 
 
-async def multipart_fields(http: web.Request) -> dict[str, Any]:
+async def multipart_fields(http: web.BaseRequest) -> dict[str, Any]:
     """The text fields of a multipart form; RefusedError."""
     try:
         fields = await http.post()

@@ -123,6 +123,9 @@ class User(Section, frozen=True):
     password: Secret
     extension: str = ""
     sip_password: Secret = Secret("")
+    name: str = ""
+    email: str = ""
+    supervisor: bool = True
 
 
 class Extension(Section, frozen=True):
@@ -140,6 +143,9 @@ class Account(Section, frozen=True):
     realm: str
     api_key: Secret = Secret("")
     parent: str = ""
+    enabled: bool = True
+    expires: str = ""
+    do_not_call: list[str] = []
     user: list[User] = []
     extension: list[Extension] = []
 

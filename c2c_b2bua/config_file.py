@@ -34,6 +34,10 @@ from c2c_b2bua.config import (
 
 ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
 API_KEY = re.compile(r"[0-9a-fA-F]{64}")
+DAY = re.compile(
+    r"[12]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|[12]\d))"
+    r"(?<!-02-29)"
+)
 NUMBER = re.compile(r"\+?[0-9A-Za-z*#._-]{1,64}")
 MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 
@@ -166,6 +170,11 @@ def account_problems(accounts: list[Account]) -> Iterator[tuple[str, str]]:
             yield f"{path}.parent", f'unknown account "{account.parent}"'
         elif in_a_circle(account.id, parents):
             yield f"{path}.parent", "is an ancestor of itself"
+        if account.expires and not DAY.fullmatch(account.expires):
+            yield f"{path}.expires", f'expected a day such as "2030-12-31", got "{account.expires}"'
+        for number_index, number in enumerate(account.do_not_call):
+            if not NUMBER.fullmatch(number):
+                yield f"{path}.do_not_call[{number_index}]", f'expected a number such as "+14155550100", got "{number}"'
         yield from phone_problems(path, account)
 
 
@@ -183,6 +192,7 @@ def phone_problems(path: str, account: Account) -> Iterator[tuple[str, str]]:
     yield from doubled(f"{path}.user", "username", [user.username for user in account.user])
     users = {user.extension: f"{path}.user[{index}]" for index, user in enumerate(account.user) if user.extension}
     yield from doubled(f"{path}.user", "extension", [user.extension for user in account.user])
+    yield from doubled(f"{path}.user", "email", [user.email.lower() for user in account.user])
     yield from doubled(f"{path}.extension", "number", [extension.number for extension in account.extension])
     for index, user in enumerate(account.user):
         if user.extension and not NUMBER.fullmatch(user.extension):

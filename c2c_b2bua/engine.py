@@ -210,6 +210,16 @@ class Engine(Shell):
         self.idle.clear()
         self.carry_out(self.core.connect(order, self.now()))
 
+    async def rehearse(self, order: CallOrder) -> str:
+        """The INVITE that `connect` would send first, nothing being sent; `""` when its next hop has no address."""
+        core = B2bua(self.core.interfaces, Tokens(secrets.token_bytes(32)))
+        actions = core.connect(order, self.now())
+        for action in actions:
+            if type(action) is Locate:
+                address = await self.resolver.address(action.hop.host)
+                actions = core.located(action.ticket, address, self.now())
+        return next((action.data.decode(errors="replace") for action in actions if type(action) is Send), "")
+
     def hang_up(self, call_id: str) -> bool:
         """End a call; False: there is none of that id."""
         if call_id not in self.core.calls:

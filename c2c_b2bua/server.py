@@ -11,7 +11,7 @@ import signal
 import structlog
 from aiohttp import web
 
-from api.app import make_app
+from api.app import make_server
 from c2c_b2bua.config import Config
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.service.exchange import Exchange
@@ -34,9 +34,6 @@ class Server:
         self.config = config
         self.engine = Engine(config.sip)
         self.exchange = Exchange(config, self.engine)
-        self.runner = web.AppRunner(
-            make_app(self.exchange), access_log=None, handle_signals=False, shutdown_timeout=LAST_WORDS
-        )
         self.hurry = asyncio.Event()
         """Set: calls get no more time to end."""
 
@@ -44,6 +41,7 @@ class Server:
         async with contextlib.AsyncExitStack() as stack:
             await self.engine.start()
             stack.push_async_callback(self.engine.close, 0)
+            self.runner = web.ServerRunner(make_server(self.exchange), shutdown_timeout=LAST_WORDS)
             await self.runner.setup()
             stack.push_async_callback(self.runner.cleanup)
             self.door = await self.take_port()

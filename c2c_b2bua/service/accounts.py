@@ -6,29 +6,23 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import jwt
 import msgspec
 
 from c2c_b2bua import config
-from c2c_b2bua.service.errors import ConflictingError, UnauthenticatedError, UnknownError
+from c2c_b2bua.numbers import normalized
+from c2c_b2bua.service.errors import ConflictingError, LockedError, UnauthenticatedError, UnknownError
+from c2c_b2bua.service.phones import Phone, User, phones_of, user_of
 from c2c_b2bua.storage.database import ConflictError
 from c2c_b2bua.storage.documents import AccountRow, DocumentStore
 
 REFRESH = 1.0
 """Seconds between two looks into the database for accounts that another process may have added."""
+ONE_DAY = timedelta(days=1)
 REMEMBERED = 10_000
 """Tokens whose signature need not be checked again."""
-
-
-class User(msgspec.Struct, frozen=True):
-    """Someone who logs in; the two hashes are of `username:password`, in hex."""
-
-    id: str
-    username: str
-    md5: str
-    sha1: str
-    extension: str
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +34,35 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""
     api_key_hash: str = ""
     users: tuple[User, ...] = ()
+    phones: dict[str, Phone] = {}
+    """Number → phone; a number may stand there twice, as it is written and as it is dialled."""
+    do_not_call: frozenset[str] = frozenset()
+    """Numbers as they are dialled."""
+    enabled: bool = True
+    expires: str = ""
+    """Its last day."""
     configured: bool = True
+
+    def each_phone(self) -> list[Phone]:
+        """Every phone once, in the order of the file."""
+        return [*{phone.id: phone for phone in self.phones.values()}.values()]
+
+    def user(self, name: str) -> User | None:
+        """The user with this username or e-mail address."""
+        wanted = name.lower()
+        for user in self.users:
+            if name == user.username or (user.email and wanted == user.email.lower()):
+                return user
+        return None
+
+    def require_enabled(self, now: float) -> None:
+        """LockedError when the account is disabled, or its last day is over."""
+        if not self.enabled:
+            raise LockedError
+        if self.expires:
+            expired_at = (datetime.fromisoformat(f"{self.expires}T00:00:00+00:00") + ONE_DAY).timestamp()
+            if expired_at <= now:
+                raise LockedError(expired_at)
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -59,7 +81,7 @@ class Accounts:
         self.settings = settings
         self.store = store
         self.now = now
-        self.configured = {account.id: from_config(account) for account in settings.account}
+        self.configured = {account.id: from_config(account, settings.numbers.country) for account in settings.account}
         self.by_id = dict(self.configured)
         self.refreshed_at = 0.0
         self.token_key = b""
@@ -71,6 +93,7 @@ class Accounts:
         secret = str(self.settings.api.token_secret)
         if not secret:
             secret = await self.store.setting("token_secret", secrets.token_hex(32))
+        self.revoked = {bytes.fromhex(digest): at for digest, at in await self.store.load_revoked()}
         self.token_key = hashlib.sha256(b"c2c token " + secret.encode()).digest()
         await self.refresh()
 
@@ -101,22 +124,27 @@ class Accounts:
         return False
 
     async def log_in_with_key(self, api_key: str) -> tuple[Account, Grant]:
-        """UnknownError when no account has this key."""
+        """UnknownError when no account has this key, LockedError."""
         await self.refresh()
         wanted = hash_of(api_key)
         for account in self.by_id.values():
             if account.api_key_hash and hmac.compare_digest(account.api_key_hash, wanted):
+                account.require_enabled(self.now())
                 return account, self.issue(account)
         raise UnknownError(api_key)
 
     def log_in_user(self, credentials: str, method: str, **identity: str) -> tuple[Account, User, Grant]:
-        """`credentials` is md5 or sha1 of `user:password`, `identity` one of id, name, realm. UnauthenticatedError."""
+        """`credentials` is md5 or sha1 of `user:password`, `identity` one of id, name, realm.
+
+        UnauthenticatedError, LockedError.
+        """
         ((key, value),) = identity.items()
         account = next((found for found in self.by_id.values() if getattr(found, key).lower() == value.lower()), None)
         given = credentials.lower().encode()
         for user in account.users if account else NOBODY:
             expected = user.sha1 if method == "sha" else user.md5
             if hmac.compare_digest(expected.encode(), given) and account:
+                account.require_enabled(self.now())
                 return account, user, self.issue(account, user.id)
         raise UnauthenticatedError
 
@@ -149,11 +177,13 @@ class Accounts:
         self.grants[digest] = known
         return known
 
-    def revoke(self, grant: Grant) -> None:
-        """Make a token worthless for the rest of its life."""
+    async def revoke(self, grant: Grant) -> None:
+        """Make a token worthless for the rest of its life, restarts included; StorageError."""
         now = self.now()
-        self.revoked = {digest: expires_at for digest, expires_at in self.revoked.items() if expires_at > now}
-        self.revoked[hashlib.sha256(grant.token.encode()).digest()] = grant.expires_at
+        digest = hashlib.sha256(grant.token.encode()).digest()
+        self.revoked = {known: expires_at for known, expires_at in self.revoked.items() if expires_at > now}
+        self.revoked[digest] = grant.expires_at
+        await self.store.revoke(digest.hex(), grant.expires_at, now)
 
     async def add(self, name: str, realm: str, parent: str = "") -> tuple[Account, str]:
         """A new account and its API key, which is not kept; ConflictingError when the name or realm is taken."""
@@ -202,27 +232,20 @@ def hash_of(api_key: str) -> str:
     return hashlib.sha256(api_key.encode(errors="replace")).hexdigest()
 
 
-def from_config(account: config.Account) -> Account:
+def from_config(account: config.Account, country: str) -> Account:
     """The account of the file, its secrets hashed."""
+    users = tuple(user_of(account.id, user) for user in account.user)
     return Account(
         id=account.id,
         name=account.name,
         realm=account.realm.lower(),
         parent=account.parent,
         api_key_hash=hash_of(account.api_key) if account.api_key else "",
-        users=tuple(user_from_config(account.id, user) for user in account.user),
-    )
-
-
-def user_from_config(account_id: str, user: config.User) -> User:
-    """The user of the file; the id follows from account and name, so it is the same after every start."""
-    pair = f"{user.username}:{user.password}".encode()
-    return User(
-        id=hashlib.md5(f"{account_id}:{user.username}".encode(), usedforsecurity=False).hexdigest(),
-        username=user.username,
-        md5=hashlib.md5(pair, usedforsecurity=False).hexdigest(),
-        sha1=hashlib.sha1(pair, usedforsecurity=False).hexdigest(),
-        extension=user.extension,
+        users=users,
+        phones=phones_of(account, users, country),
+        do_not_call=frozenset(normalized(number, country) for number in account.do_not_call),
+        enabled=account.enabled,
+        expires=account.expires,
     )
 
 
@@ -233,5 +256,5 @@ def from_row(row: AccountRow) -> Account:
     )
 
 
-NOBODY = (User("", "", "0" * 32, "0" * 40, ""),)
+NOBODY = (User(id="", username="", md5="0" * 32, sha1="0" * 40),)
 """Compared when the account is unknown, so that it takes as long."""

@@ -6,24 +6,22 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
-
-import msgspec
+from typing import Protocol
 
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.config import Config
+from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import NotWhitelistedError, TooManyError, UnavailableError
-from c2c_b2bua.service.history import History, encoder, history_id_at, shown
-from c2c_b2bua.service.listing import GREGORIAN
+from c2c_b2bua.service.history import History, encoder, history_id, history_id_at, shown
+from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.originate import Connect, Plan, Planner
 from c2c_b2bua.service.replays import DAY, Replays
-from c2c_b2bua.service.routes import Trunk
 from c2c_b2bua.storage.history import Accepted
 from c2c_b2bua.throttle import Buckets
 
-PATIENCE = 20.0
-"""Seconds a blocking connect waits for the first leg."""
+PATIENCE = {"ringing": 2.0, "answered": 20.0}
+"""Seconds a connect waits at most for the first leg to do this."""
 DRAINING_WAIT = 5.0
 
 
@@ -32,34 +30,11 @@ class CallEngine(Protocol):
 
     def subscribe(self, listener: Callable[[CallNews], None]) -> None: ...
     def connect(self, order: CallOrder) -> None: ...
+    async def rehearse(self, order: CallOrder) -> str: ...
     def hang_up(self, call_id: str) -> bool: ...
     def now(self) -> float: ...
     @property
     def counts(self) -> dict[str, int]: ...
-
-
-class LiveCall(msgspec.Struct, kw_only=True, eq=False):
-    """A call that goes on; `outcome` is set when the first leg has answered or failed: "" or the cause."""
-
-    history_id: str
-    account_id: str
-    document_id: str
-    call_id: str
-    contact: str
-    accepted_at: float
-    state: str = "dialling"
-    trunks: tuple[Trunk, ...] = ()
-    outcome: asyncio.Future[str] | None = None
-
-    def shown(self) -> dict[str, Any]:
-        """As a history item, with the state it is in."""
-        return {
-            "id": self.history_id,
-            "timestamp": int(self.accepted_at) + GREGORIAN,
-            "contact": self.contact,
-            "call_id": self.call_id,
-            "state": self.state,
-        }
 
 
 class Calls:
@@ -72,6 +47,10 @@ class Calls:
         self.planner = planner
         self.routes = planner.routes
         self.live: dict[str, LiveCall] = {}
+        self.active: Counter[str] = Counter()
+        """Live calls of a click-to-call."""
+        self.listeners: list[Callable[[LiveCall, CallNews], None]] = []
+        """Told of everything that happens to a call, after it is known here."""
         self.buckets = Buckets()
         self.contact_buckets = Buckets()
         self.replays = Replays()
@@ -92,11 +71,10 @@ class Calls:
     async def connect(self, request: Connect) -> bytes:
         """The answer's JSON, once the call is on disk and its first INVITE on the way; a ServiceError or StorageError.
 
-        With `blocking`, once the first leg has answered or failed, or after PATIENCE.
+        With `until`, once the first leg has come that far or failed, or after the patience for it.
         """
         try:
-            if self.draining:
-                raise UnavailableError("the service is stopping", DRAINING_WAIT)
+            self.require_open()
             if request.idempotency_key is None:
                 return await self.place(request)
             key = f"{request.document.id}|{request.idempotency_key}"
@@ -109,54 +87,84 @@ class Calls:
     async def place(self, request: Connect) -> bytes:
         """Throttle, check, keep, ring: in this order, so that what is refused costs nothing and rings nobody."""
         now = self.engine.now()
-        document = request.document
+        request.account.require_enabled(now)
+        self.throttle(request.document, now)
+        plan = self.planner.plan(request)
+        self.check_whitelist(plan)
+        self.planner.find_routes(plan)
+        self.check_limits(plan, now)
+        call = self.admit(plan, now)
+        try:
+            reply = request.wording.accepted(plan, call)
+            await self.keep(call, request, reply)
+        except BaseException:
+            self.forget(call)
+            raise
+        self.accepted += 1
+        if request.until != "accepted":
+            call.outcome = asyncio.get_running_loop().create_future()
+            call.settles_at = "ringing_a" if request.until == "ringing" else "answered_a"
+        try:
+            self.engine.connect(self.planner.order(plan, call.call_id))
+        except BaseException:
+            self.forget(call)
+            self.history.give_up(call.history_id, call.call_id, now)
+            raise
+        return await self.outcome(call, request) if call.outcome else reply
+
+    def require_open(self) -> None:
+        """UnavailableError while draining."""
+        if self.draining:
+            raise UnavailableError("the service is stopping", DRAINING_WAIT)
+
+    def throttle(self, document: ClickToCall, now: float) -> None:
+        """A click-to-call's own limits; TooManyError."""
         if document.throttle:
             wait = self.buckets.take(document.id, document.throttle, document.throttle / 60, now)
             if wait:
                 raise TooManyError("too many requests", wait)
-        plan = self.planner.plan(request)
-        if not document.admits(plan.contact.route):
-            raise NotWhitelistedError(plan.contact.route)
-        self.planner.find_routes(plan)
-        self.check_limits(request, plan, now)
-        token = secrets.token_hex(15)
-        call_id = f"c2c-{document.id}-{token[:10]}"
-        trunks = self.planner.take_trunks(plan, now)
-        try:
-            reply = request.render(plan, call_id)
-            call = LiveCall(
-                history_id=history_id_at(now) + token[10:],
-                account_id=document.account_id,
-                document_id=document.id,
-                call_id=call_id,
-                contact=plan.contact.route,
-                accepted_at=now,
-                trunks=trunks,
-            )
-            await self.keep(call, request, reply)
-        except BaseException:
-            release(trunks)
-            raise
-        self.live[call_id] = call
-        self.accepted += 1
-        if request.blocking:
-            call.outcome = asyncio.get_running_loop().create_future()
-        try:
-            self.engine.connect(self.planner.order(plan, call_id))
-        except BaseException:
-            del self.live[call_id]
-            release(trunks)
-            self.history.give_up(call.history_id, call_id, now)
-            raise
-        return await self.outcome(call) if call.outcome else reply
+        if document.max_active and self.active[document.id] >= document.max_active:
+            raise TooManyError("too many active calls of this click-to-call", 1.0)
 
-    def check_limits(self, request: Connect, plan: Plan, now: float) -> None:
-        """The limits that are not a click-to-call's own."""
+    def check_whitelist(self, plan: Plan) -> None:
+        """NotWhitelistedError."""
+        if not plan.request.document.admits(plan.contact.route):
+            raise NotWhitelistedError(plan.contact.route)
+
+    def admit(self, plan: Plan, now: float) -> LiveCall:
+        """From here on the call counts."""
+        document = plan.request.document
+        token = secrets.token_hex(14)
+        call = LiveCall(
+            history_id=history_id(now, token[10:]),
+            account_id=document.account_id,
+            document_id=document.id,
+            call_id=f"c2c-{document.id}-{token[:10]}",
+            contact=plan.contact.route,
+            extension=plan.extension.route,
+            accepted_at=now,
+            details=plan.request.details,
+            trunks=self.planner.take_trunks(plan, now),
+        )
+        self.live[call.call_id] = call
+        self.active[document.id] += 1
+        return call
+
+    def forget(self, call: LiveCall) -> None:
+        """The call counts no longer."""
+        del self.live[call.call_id]
+        call.release()
+        self.active[call.document_id] -= 1
+        if not self.active[call.document_id]:
+            del self.active[call.document_id]
+
+    def check_limits(self, plan: Plan, now: float) -> None:
+        """The limits that are not a click-to-call's own; TooManyError."""
         most, cooldown = self.settings.calls.max_calls, self.settings.calls.contact_cooldown
         if most and len(self.live) >= most:
             raise TooManyError("the service is at its limit of calls", 1.0)
-        if cooldown and not request.trusted:
-            key = f"{request.document.account_id}|{plan.contact.route}"
+        if cooldown and not plan.request.trusted:
+            key = contact_key(plan)
             if wait := self.contact_buckets.take(key, 1.0, 1 / cooldown, now):
                 raise TooManyError("this contact was called just now", wait)
 
@@ -170,33 +178,32 @@ class Calls:
             contact=call.contact,
             accepted_at=call.accepted_at,
         )
+        if call.details:
+            row.details = encoder.encode(call.details).decode()
         if request.idempotency_key is not None:
             row.idempotency_key = request.idempotency_key
             row.request_hash = request.fingerprint()
-            row.reply = None if request.blocking else reply.decode()
+            row.reply = None if request.until == "answered" else reply.decode()
         try:
             await self.history.accept(row)
         except asyncio.CancelledError:
             self.history.give_up(row.id, row.call_id, row.accepted_at)
             raise
-        if self.draining:
+        try:
+            self.require_open()
+        except UnavailableError:
             self.history.give_up(row.id, row.call_id, row.accepted_at)
-            raise UnavailableError("the service is stopping", DRAINING_WAIT)
+            raise
 
-    async def outcome(self, call: LiveCall) -> bytes:
-        """The history item of a blocking connect, as it stands when the first leg has answered or failed."""
+    async def outcome(self, call: LiveCall, request: Connect) -> bytes:
+        """The answer to a connect that waits, as it stands when the first leg has come so far or failed."""
         assert call.outcome
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE[request.until]):
                 cause = await call.outcome
         except TimeoutError:
-            cause = "timed out"
-        item = call.shown()
-        del item["state"]
-        item["result"] = "error" if cause else "success"
-        if cause:
-            item["cause"] = cause
-        return encoder.encode(item)
+            cause = "timed out" if request.until == "answered" else ""
+        return request.wording.outcome(call, cause)
 
     def hear(self, news: CallNews) -> None:
         """What the engine tells of a call."""
@@ -205,44 +212,40 @@ class Calls:
             return
         match news:
             case LegRinging(leg="a"):
-                call.state = "ringing_a"
+                call.reaches("ringing_a")
             case LegRinging():
-                call.state = "ringing_b"
+                call.reaches("ringing_b")
             case LegAnswered(leg="a"):
-                call.state = "answered_a"
-                settle(call, "")
+                call.reaches("answered_a")
             case CallBridged():
-                call.state = "bridged"
+                call.reaches("bridged")
                 self.bridged += 1
             case CallEnded():
-                del self.live[news.call_id]
-                release(call.trunks)
+                self.forget(call)
                 cause = news.record.cause or "NORMAL_TEMPORARY_FAILURE"
                 self.ended[cause] += 1
                 self.history.end(call.history_id, news.record)
-                settle(call, cause)
+                call.settle(cause)
+        for listener in self.listeners:
+            listener(call, news)
 
-    def hang_up(self, account_id: str, document_id: str, call_id: str) -> dict[str, Any] | None:
-        """End a call that goes on; None when this click-to-call has no such."""
+    def find(self, account_id: str, call_id: str, document_id: str | None = None) -> LiveCall | None:
+        """A call of this account that goes on, of this click-to-call if one is named."""
         call = self.live.get(call_id)
-        if call is None or (call.account_id, call.document_id) != (account_id, document_id):
+        if call is None or call.account_id != account_id or document_id not in (None, call.document_id):
             return None
-        item = call.shown()
-        return item if self.engine.hang_up(call_id) else None
+        return call
 
-    def of(self, account_id: str, document_id: str) -> list[dict[str, Any]]:
-        """The calls of a click-to-call that go on, newest first."""
-        found = [c for c in self.live.values() if c.document_id == document_id and c.account_id == account_id]
-        return [call.shown() for call in reversed(found)]
+    def hang_up(self, call: LiveCall) -> bool:
+        """End a call that goes on; False when it is over by now."""
+        return self.engine.hang_up(call.call_id)
 
-
-def settle(call: LiveCall, cause: str) -> None:
-    """Tell a blocking connect, unless it knows already."""
-    if call.outcome and not call.outcome.done():
-        call.outcome.set_result(cause)
+    def of(self, account_id: str, document_id: str | None = None) -> list[LiveCall]:
+        """The calls of an account that go on, or of one of its click-to-calls, newest first."""
+        found = [c for c in self.live.values() if c.account_id == account_id and document_id in (None, c.document_id)]
+        return found[::-1]
 
 
-def release(trunks: tuple[Trunk, ...]) -> None:
-    """Give back the places that a call had."""
-    for trunk in trunks:
-        trunk.calls -= 1
+def contact_key(plan: Plan) -> str:
+    """What a contact's cool-down goes by."""
+    return f"{plan.request.account.id}|{plan.contact.route}"

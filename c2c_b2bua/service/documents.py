@@ -40,6 +40,8 @@ class ClickToCall(msgspec.Struct, frozen=True, kw_only=True):
     contact_first: bool = False
     throttle: int = 0
     """Connects per minute; 0: no limit."""
+    max_active: int = 0
+    """Calls at a time; 0: no limit."""
     timeout: float = 0.0
     """Seconds the first leg may ring; 0: as configured."""
 
@@ -142,6 +144,14 @@ class Documents:
             of_account[after.id] = after
         return after
 
+    def unstored(self, account_id: str, document_id: str, **body: Any) -> ClickToCall:
+        """A click-to-call that is nowhere but in one request; InvalidError."""
+        now = self.now()
+        return self.checked(
+            DocumentRow(id=document_id, account_id=account_id, revision="", body={}, created_at=now, modified_at=now),
+            body,
+        )
+
     def checked(self, row: DocumentRow, data: Any) -> ClickToCall:
         """The document that `data` makes of `row`, or InvalidError with everything that is wrong."""
         if isinstance(data, dict):
@@ -192,6 +202,7 @@ def worked_out(row: DocumentRow, country: str, complaints: Complaints) -> ClickT
         auth_required=body.get("auth_required") is not False,
         contact_first=body.get("dial_first") == "contact",
         throttle=whole(body.get("throttle")),
+        max_active=whole(body.get("max_active")),
         timeout=float(whole(body.get("timeout"))),
     )
 

@@ -25,6 +25,17 @@ class InvalidError(ServiceError):
         return cls({path: {code: {"message": message, **values}}})
 
 
+class UnroutableError(InvalidError):
+    """The number in `field` (`contact` or `extension`) is not called; `cause` is the Q.850 word for why."""
+
+    def __init__(self, field: str, code: str, text: str, cause: str, value: str) -> None:
+        self.field = field
+        self.code = code
+        self.text = text
+        self.cause = cause
+        super().__init__({field: {code: {"message": text, "cause": cause, "value": value}}})
+
+
 class NotWhitelistedError(ServiceError):
     """The whitelist of the click-to-call has no pattern for `contact`."""
 
@@ -43,6 +54,14 @@ class UnauthenticatedError(ServiceError):
 
 class ForbiddenError(ServiceError):
     """Somebody else's."""
+
+
+class LockedError(ServiceError):
+    """The account is disabled, or expired at `expired_at` (seconds since 1970)."""
+
+    def __init__(self, expired_at: float | None = None) -> None:
+        self.expired_at = expired_at
+        super().__init__("account disabled" if expired_at is None else "account expired")
 
 
 class UnknownError(ServiceError):
@@ -71,6 +90,10 @@ class UnavailableError(ServiceError):
     def __init__(self, text: str, wait: float) -> None:
         self.wait = wait
         super().__init__(text)
+
+
+class TooMuchError(ServiceError):
+    """More than fits into one answer was asked for."""
 
 
 class FaultyPageError(ServiceError):

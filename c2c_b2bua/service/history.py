@@ -22,6 +22,7 @@ ABANDONED = "RECOVERY_ON_TIMER_EXPIRE"
 
 
 record_decoder = msgspec.json.Decoder(CallRecord)
+details_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class History:
@@ -73,8 +74,8 @@ class History:
             )
         )
 
-    async def page(self, account_id: str, document_id: str, listing: Listing) -> Page:
-        """One page of a click-to-call's calls; empty when there is no such click-to-call. InvalidError."""
+    async def page(self, account_id: str, document_id: str | None, listing: Listing) -> Page:
+        """One page of a click-to-call's calls, empty when there is no such; None: of all the account's. InvalidError."""
         start, end = listing.range(self.now())
         await self.store.caught_up()
         found = []
@@ -85,7 +86,7 @@ class History:
         return page_of(found, listing)
 
     async def items(
-        self, account_id: str, document_id: str, listing: Listing, start: float, end: float
+        self, account_id: str, document_id: str | None, listing: Listing, start: float, end: float
     ) -> AsyncIterator[dict[str, Any]]:
         """The calls that the filters let through, in order."""
         first, last = history_id_at(start), history_id_at(end) + "g"
@@ -95,7 +96,7 @@ class History:
             first = max(first, listing.start_key)
         limit = CHUNK if listing.conditions or listing.page_size is None else listing.page_size + 1
         while True:
-            rows = await self.store.page(document_id, account_id, first, last, listing.descending, limit)
+            rows = await self.store.page(account_id, document_id, first, last, listing.descending, limit)
             for row in rows:
                 item = shown(row)
                 if listing.admits(item):
@@ -112,6 +113,17 @@ class History:
         await self.store.caught_up()
         row = await self.store.call(call_id)
         return shown(row) if row and (row.account_id, row.document_id) == (account_id, document_id) else None
+
+    async def item(self, account_id: str, history_id: str) -> dict[str, Any] | None:
+        """One call of an account by its history id, None when it has no such."""
+        await self.store.caught_up()
+        row = await self.store.by_id(history_id)
+        return shown(row) if row and row.account_id == account_id else None
+
+
+def history_id(at: float, token: str) -> str:
+    """A UUID of version 7 (RFC 9562) without its dashes: the time `at`, then 18 hex digits of `token`."""
+    return f"{history_id_at(at)}7{token[:3]}8{token[3:18]}"
 
 
 def history_id_at(at: float) -> str:
@@ -147,6 +159,8 @@ def shown(row: HistoryRow) -> dict[str, Any]:
         "contact": row.contact,
         "call_id": row.call_id,
     }
+    if row.details:
+        item |= details_decoder.decode(row.details)
     if row.result is None or row.record is None:
         return item
     record = record_decoder.decode(row.record)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,11 +14,15 @@ from c2c_b2bua.config import Config
 from c2c_b2bua.numbers import NumberError, dialled, normalized
 from c2c_b2bua.service.accounts import Account
 from c2c_b2bua.service.documents import ClickToCall
-from c2c_b2bua.service.errors import ForbiddenError, InvalidError
+from c2c_b2bua.service.errors import ForbiddenError, InvalidError, UnroutableError
+from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.routes import NoRouteError, Route, Routes, Trunk, as_user
 from c2c_b2bua.service.sip_headers import AUTO_ANSWER
 
 encoder = msgspec.json.Encoder(order="deterministic")
+Until = Literal["accepted", "ringing", "answered"]
+MOST_METADATA = 8192
+"""Bytes of JSON."""
 MISSING_CONTACT = "The contact extension for this click to call has not been set"
 
 
@@ -27,6 +32,14 @@ class Side(msgspec.Struct, frozen=True):
     route: str
     number: str
     name: str
+
+
+class Wording(msgspec.Struct, frozen=True):
+    """The answers of a connect as JSON, in the dialect of the request."""
+
+    accepted: Callable[[Plan, LiveCall], bytes]
+    outcome: Callable[[LiveCall, str], bytes]
+    """Given the cause why the first leg failed, or "" ."""
 
 
 class Plan(msgspec.Struct, kw_only=True):
@@ -56,18 +69,30 @@ class Connect(msgspec.Struct, kw_only=True, frozen=True):
     account: Account
     document: ClickToCall
     contact: Any
-    blocking: bool = False
+    until: Until = "accepted"
+    """What is waited for before the answer; the first leg, in the last two."""
     auto_answer: bool = True
     variables: dict[str, Any] = {}
+    details: dict[str, Any] = {}
+    """What the request says about the call, kept and shown with it: `metadata`, and what a dialect has of its own."""
+    prefix: str = ""
+    """Dialled before the contact's number where that goes to a trunk."""
     trusted: bool = True
     """False: whoever asks showed no token."""
     idempotency_key: str | None = None
-    render: Callable[[Plan, str], bytes]
-    """The answer's JSON in the dialect of the request, given the plan and the call's id."""
+    wording: Wording
 
     def fingerprint(self) -> str:
         """The same for the same request."""
-        parts = [self.document.id, self.contact, self.blocking, self.auto_answer, self.variables]
+        parts = [
+            self.document.id,
+            self.contact,
+            self.until,
+            self.auto_answer,
+            self.variables,
+            self.details,
+            self.prefix,
+        ]
         return hashlib.sha256(encoder.encode(parts)).hexdigest()
 
 
@@ -114,15 +139,14 @@ class Planner:
             raise InvalidError.of("contact", "pattern", f"Value is no contact: {error}", value=value) from None
 
     def find_routes(self, plan: Plan) -> None:
-        """Where both legs go; InvalidError naming the one that goes nowhere."""
+        """Where both legs go; UnroutableError naming the one that goes nowhere."""
         found = {}
         for field, side in (("extension", plan.extension), ("contact", plan.contact)):
             outside = field == "contact" and not plan.request.trusted
             try:
                 found[field] = self.routes.find(plan.request.account, side.route, outside)
             except NoRouteError as error:
-                values = {"cause": error.cause, "value": side.route}
-                raise InvalidError.of(field, "no_route", str(error), **values) from None
+                raise UnroutableError(field, error.code, str(error), error.cause, side.route) from None
         order = ("contact", "extension") if plan.request.document.contact_first else ("extension", "contact")
         plan.routes = tuple(found[field] for field in order)
 
@@ -156,6 +180,13 @@ class Planner:
             max_duration=calls.max_duration,
         )
 
+    def number_for(self, plan: Plan, side: Side, route: Route) -> str:
+        """What a trunk is asked to dial; after a prefix the number stands as it was given."""
+        prefix = plan.request.prefix
+        if not prefix or side is not plan.contact:
+            return route.number
+        return prefix + re.sub(r"[^0-9*#]", "", re.sub(r"^\s*\+", "00", str(plan.request.contact)))
+
     def party(
         self, plan: Plan, leg: int, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
     ) -> Party:
@@ -172,7 +203,7 @@ class Planner:
             )
         return Party(
             target=side.route,
-            uri=f"{trunk.scheme}:{as_user(route.number)}@{trunk.host_port}",
+            uri=f"{trunk.scheme}:{as_user(self.number_for(plan, side, route))}@{trunk.host_port}",
             next_hop=trunk.settings.proxy,
             trunk=trunk.name,
             from_uri=f"sip:{as_user(trunk.caller(caller.number))}@{trunk.host}",
@@ -182,3 +213,14 @@ class Planner:
             ring_timeout=timeout,
             headers=headers,
         )
+
+
+def checked_metadata(value: Any) -> dict[str, Any]:
+    """What the caller wants to see again in history and events, or InvalidError."""
+    if not isinstance(value, dict):
+        message = "Value did not match type(s): object"
+        raise InvalidError.of("metadata", "type", message, target="object", value=value)
+    if len(encoder.encode(value)) > MOST_METADATA:
+        message = f"Metadata must not be more than {MOST_METADATA} bytes of JSON"
+        raise InvalidError.of("metadata", "maxLength", message, target=MOST_METADATA)
+    return value

@@ -21,10 +21,11 @@ PROXY_PARTS = re.compile(r"sips?:(?:[^@]*@)?(?P<host>\[[^\]]*\]|[^:;]+)(?P<port>
 
 
 class NoRouteError(Exception):
-    """This number goes nowhere, or may not; `cause` is the Q.850 word for it."""
+    """This number goes nowhere, or may not: `cause` is the Q.850 word for it, `code` what a client may test."""
 
-    def __init__(self, text: str, cause: str = "NO_ROUTE_DESTINATION") -> None:
+    def __init__(self, text: str, cause: str = "NO_ROUTE_DESTINATION", code: str = "no_route") -> None:
         self.cause = cause
+        self.code = code
         super().__init__(text)
 
 
@@ -79,7 +80,6 @@ class Routes:
         countries = tuple(settings.calls.countries) or (self.country,)
         self.destinations = Destinations(self.country, countries, settings.calls.allow_premium)
         self.allowed_hosts = {host.lower() for host in settings.calls.allowed_hosts}
-        self.phones = {account.id: phones(account, self.country) for account in settings.account}
         self.trunk_hosts = {trunk.host.lower() for trunk in self.trunks}
 
     def find(self, account: Account, number: str, from_outside: bool) -> Route:
@@ -87,6 +87,8 @@ class Routes:
 
         `from_outside`: a stranger named it; then a SIP URI must be at the account's realm or at an allowed host.
         """
+        if number in account.do_not_call:
+            raise NoRouteError(f"{number} is on the do-not-call list", "OUTGOING_CALL_BARRED", "do_not_call")
         if is_uri(number):
             return self.find_uri(account, number, from_outside)
         if uri := self.extension_uri(account, number):
@@ -111,6 +113,8 @@ class Routes:
             raise NoRouteError(f"SIP URIs at {uri.host} are not allowed here", "OUTGOING_CALL_BARRED")
         number = normalized(uri.user.replace("%2B", "+"), self.country)
         refusal = None
+        if number in account.do_not_call:
+            raise NoRouteError(f"{number} is on the do-not-call list", "OUTGOING_CALL_BARRED", "do_not_call")
         if uri.host in self.trunk_hosts:
             refusal = self.destinations.refusal(number)
         elif self.destinations.is_emergency(number):
@@ -121,10 +125,12 @@ class Routes:
 
     def extension_uri(self, account: Account, number: str) -> str | None:
         """The SIP URI of an extension, None when the account has no such; NoRouteError when it has but it is away."""
-        uri = self.phones.get(account.id, {}).get(number)
-        if uri == "":
-            raise NoRouteError(f"extension {number} is not registered", "USER_NOT_REGISTERED")
-        return uri
+        phone = account.phones.get(number)
+        if phone is None:
+            return None
+        if not phone.uri:
+            raise NoRouteError(f"extension {number} is not registered", "USER_NOT_REGISTERED", "not_registered")
+        return phone.uri
 
     def take_trunk(self, caller: str, now: float) -> Trunk:
         """A place on a trunk: first on one that may present `caller`, else in order. TooManyError when all are full."""
@@ -137,13 +143,6 @@ class Routes:
                 return trunk
             shortest = min(shortest, wait)
         raise TooManyError("every trunk is at its limit of calls", shortest)
-
-
-def phones(account: config.Account, country: str) -> dict[str, str]:
-    """Number, as it stands and as it is dialled, → SIP URI; empty for a phone that has to register."""
-    numbers = {user.extension: "" for user in account.user if user.extension}
-    numbers |= {extension.number: extension.uri for extension in account.extension}
-    return {normalized(number, country): uri for number, uri in numbers.items()} | numbers
 
 
 @lru_cache(maxsize=4096)

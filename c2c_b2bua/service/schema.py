@@ -31,6 +31,7 @@ CLICK_TO_CALL: dict[str, Any] = {
             "description": "Patterns (RE2) one of which must be found in the contact's normalized number",
         },
         "throttle": {"type": "integer", "description": "Connects per minute; 0: no limit"},
+        "max_active": {"type": "integer", "description": "Calls at a time; 0: no limit. On /v1 this is `throttle`"},
         "timeout": {"type": "integer", "description": "Seconds the first leg may ring"},
         "ringback": {"type": "string", "description": "What the first leg hears while the second rings"},
         "media": {"type": "object", "properties": {"ignore_early_media": {"type": "boolean"}}},

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from c2c_b2bua.storage.database import ConflictError, Database, StorageError
-from c2c_b2bua.storage.schema import accounts, documents, settings
+from c2c_b2bua.storage.schema import accounts, documents, revoked_tokens, settings
 
 encoder = msgspec.json.Encoder()
 decoder = msgspec.json.Decoder(dict[str, Any])
@@ -39,7 +39,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DocumentStore:
-    """The tables `documents`, `accounts` and `settings`."""
+    """The tables `documents`, `accounts`, `settings` and `revoked_tokens`."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -84,6 +84,20 @@ class DocumentStore:
         statement = accounts.update().where(accounts.c.id == account_id).values(api_key_hash=api_key_hash)
         async with self.database.writing() as connection:
             return (await connection.execute(statement)).rowcount == 1
+
+    async def revoke(self, digest: str, expires_at: float, now: float) -> None:
+        """Keep that this token is good no longer; drop those that have expired by now."""
+        async with self.database.writing() as connection:
+            await connection.execute(revoked_tokens.delete().where(revoked_tokens.c.expires_at <= now))
+            known = await connection.scalar(sa.select(revoked_tokens.c.digest).where(revoked_tokens.c.digest == digest))
+            if known is None:
+                await connection.execute(revoked_tokens.insert().values(digest=digest, expires_at=expires_at))
+
+    async def load_revoked(self) -> list[tuple[str, float]]:
+        """Every token that was revoked: SHA-256 in hex, and when it would have expired."""
+        async with self.database.reading() as connection:
+            rows = await connection.execute(sa.select(revoked_tokens.c.digest, revoked_tokens.c.expires_at))
+            return [(str(digest), float(expires_at)) for digest, expires_at in rows]
 
     async def setting(self, name: str, value: str) -> str:
         """The setting called `name`; `value`, now stored, when there is none yet."""

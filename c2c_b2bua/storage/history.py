@@ -30,7 +30,10 @@ RETRY = 0.5
 
 
 class Accepted(msgspec.Struct, kw_only=True):
-    """A call about to be made; `accepted_at` in seconds since 1970. The last three only with an idempotency key."""
+    """A call about to be made; `accepted_at` in seconds since 1970.
+
+    `details` is a JSON object; the other three that may be None come with an idempotency key.
+    """
 
     id: str
     account_id: str
@@ -41,6 +44,7 @@ class Accepted(msgspec.Struct, kw_only=True):
     idempotency_key: str | None = None
     request_hash: str | None = None
     reply: str | None = None
+    details: str | None = None
 
 
 class Ended(msgspec.Struct, kw_only=True):
@@ -198,18 +202,27 @@ class HistoryStore:
         return True
 
     async def page(
-        self, document_id: str, account_id: str, first: str, last: str, descending: bool, limit: int | None
+        self, account_id: str, document_id: str | None, first: str, last: str, descending: bool, limit: int | None
     ) -> list[HistoryRow]:
-        """Calls whose ids lie between `first` and `last`, both included, newest first when `descending`."""
+        """Calls whose ids lie between `first` and `last`, both included, newest first when `descending`.
+
+        Of one click-to-call, or of the whole account when `document_id` is None.
+        """
         order = history.c.id.desc() if descending else history.c.id.asc()
         statement = (
             sa.select(history)
-            .where(history.c.document_id == document_id, history.c.account_id == account_id)
-            .where(history.c.id.between(first, last))
+            .where(history.c.account_id == account_id, history.c.id.between(first, last))
             .order_by(order)
             .limit(limit)
         )
-        return await self.rows(statement)
+        return await self.rows(
+            statement if document_id is None else statement.where(history.c.document_id == document_id)
+        )
+
+    async def by_id(self, history_id: str) -> HistoryRow | None:
+        """The call with this history id."""
+        found = await self.rows(sa.select(history).where(history.c.id == history_id))
+        return found[0] if found else None
 
     async def call(self, call_id: str) -> HistoryRow | None:
         """The call with this id."""

@@ -26,6 +26,14 @@ settings = sa.Table(
 )
 """What was made once and is to stay, such as the secret that signs tokens."""
 
+revoked_tokens = sa.Table(
+    "revoked_tokens",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("expires_at", sa.Float, nullable=False),
+)
+"""Tokens given back before their time, as SHA-256 in hex."""
+
 documents = sa.Table(
     "documents",
     metadata,
@@ -56,13 +64,16 @@ history = sa.Table(
     sa.Column("idempotency_key", sa.Text),
     sa.Column("request_hash", sa.Text),
     sa.Column("reply", sa.Text),
+    sa.Column("details", sa.Text),
 )
 """One row per call that was tried. Ids begin with the time, so their order is the order of the calls.
 
-`record` is the call's JSON once it has ended; `reply` what its request was answered, kept for idempotency.
+`record` is the call's JSON once it has ended; `reply` what its request was answered, kept for idempotency; `details`
+is a JSON object of what the request said about the call.
 """
 
 sa.Index("history_of_document", history.c.document_id, history.c.id)
+sa.Index("history_of_account", history.c.account_id, history.c.id)
 sa.Index(
     "history_idempotency",
     history.c.account_id,

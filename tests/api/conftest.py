@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientResponse, ClientSession, web
 
-from api.app import make_app
+from api.app import make_server
 from c2c_b2bua.config import Config
 from c2c_b2bua.config_file import parse
 from c2c_b2bua.service.exchange import Exchange
@@ -70,8 +69,10 @@ def settings_at(folder: Path, text: str = SETTINGS) -> Config:
 class Api:
     """A client with a token."""
 
-    def __init__(self, client: TestClient, exchange: Exchange, engine: ScriptedEngine) -> None:  # type: ignore[type-arg]
-        self.client = client
+    def __init__(self, session: ClientSession, port: int, exchange: Exchange, engine: ScriptedEngine) -> None:
+        self.session = session
+        self.port = port
+        self.base = f"http://127.0.0.1:{port}"
         self.exchange = exchange
         self.engine = engine
         self.token = ""
@@ -84,8 +85,7 @@ class Api:
             headers["X-Auth-Token"] = token
         if fields is not None:
             options["json"] = {"data": fields}
-        url = f"http://{self.client.host}:{self.client.port}{path}"
-        response = await self.client.session.request(verb, url, headers=headers, **options)
+        response = await self.session.request(verb, f"{self.base}{path}", headers=headers, **options)
         body = await response.read()
         return response, (await response.json() if body and response.content_type == "application/json" else None)
 
@@ -125,8 +125,12 @@ async def exchange(tmp_path: Path, engine: ScriptedEngine, settings_text: str) -
 
 @pytest.fixture
 async def api(exchange: Exchange, engine: ScriptedEngine) -> AsyncIterator[Api]:
-    async with TestClient(TestServer(make_app(exchange))) as client:
-        made = Api(client, exchange, engine)
+    runner = web.ServerRunner(make_server(exchange))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with ClientSession() as session:
+        made = Api(session, runner.addresses[0][1], exchange, engine)
         _, body = await made.call("PUT", "/v2/api_auth", {"api_key": KEY})
         made.token = body["auth_token"]
         yield made
+    await runner.cleanup()

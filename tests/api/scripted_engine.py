@@ -37,6 +37,9 @@ class ScriptedEngine:
         self.dial("a", order.call_id)
         self.then(self, order.call_id)
 
+    async def rehearse(self, order: CallOrder) -> str:
+        return f"INVITE {order.a.uri} SIP/2.0\r\n"
+
     def dial(self, leg: LegName, call_id: str) -> None:
         order = next(order for order in self.orders if order.call_id == call_id)
         party = order.a if leg == "a" else order.b

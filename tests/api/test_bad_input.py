@@ -121,9 +121,9 @@ async def test_never_a_500(api: Api, seed: int) -> None:
         headers = {"Content-Type": kind}
         if dice.random() < 0.3:
             headers[dice.choice(["If-Match", "If-None-Match", "Authorization", "Accept", "Idempotency-Key"])] = "x, *"
-        url = f"http://{api.client.host}:{api.client.port}{path}"
+        url = f"{api.base}{path}"
         token = {"X-Auth-Token": api.token} if dice.random() < 0.8 else {}
-        async with api.client.session.request(verb, url, data=body, headers={**headers, **token}) as response:
+        async with api.session.request(verb, url, data=body, headers={**headers, **token}) as response:
             assert response.status < 500, (verb, path, body, await response.text())
             if response.status in (200, 201) and "connect" in path and api.engine.orders:
                 check_order(api)
@@ -153,7 +153,7 @@ async def test_a_strange_host(api: Api, host: str) -> None:
     """The address of a new document is made of the host that the client names."""
     body = b'{"data":{"name":"x","extension":"1001"}}'
     head = f"PUT {LIST} HTTP/1.1\r\n{host}X-Auth-Token: {api.token}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-    reader, writer = await asyncio.open_connection(api.client.host, api.client.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(head.encode("latin-1") + body)
     answer = await reader.read()
     writer.close()

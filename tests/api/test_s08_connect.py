@@ -262,7 +262,7 @@ async def test_8_7_blocking_tells_why_not(api: Api) -> None:
 
 
 async def test_8_7_blocking_does_not_wait_for_ever(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "PATIENCE", 0.01)
+    monkeypatch.setitem(calls.PATIENCE, "answered", 0.01)
     document = await api.create()
     _, body = await api.call("POST", f"{LIST}/{document}/connect", {"contact": "4155550100", "blocking": True})
     assert (body["data"]["result"], body["data"]["cause"]) == ("error", "timed out")
@@ -288,7 +288,8 @@ async def test_where_a_number_may_not_go(api: Api, contact: str, cause: str) -> 
     document = await api.create()
     response, body = await api.connect(document, contact)
     assert response.status == 400
-    assert body["data"]["contact"]["no_route"]["cause"] == cause
+    code = "not_registered" if cause == "USER_NOT_REGISTERED" else "no_route"
+    assert body["data"]["contact"][code]["cause"] == cause
     assert api.engine.orders == []
     _, body = await api.call("GET", f"{LIST}/{document}/history")
     assert body["data"] == []

@@ -90,9 +90,9 @@ async def test_secrets_are_not_kept_as_they_are(exchange: Exchange) -> None:
 async def test_revoked_tokens_are_forgotten_when_they_have_expired(exchange: Exchange) -> None:
     accounts = exchange.accounts
     grants = [(await accounts.log_in_with_key(KEY))[1] for _ in range(2)]
-    accounts.revoke(grants[0])
+    await accounts.revoke(grants[0])
     with pytest.raises(UnauthenticatedError):
         accounts.grant(grants[0].token)
     accounts.now = lambda: grants[0].expires_at + 1
-    accounts.revoke(grants[1])
+    await accounts.revoke(grants[1])
     assert len(accounts.revoked) == 1

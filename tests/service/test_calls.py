@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 
+from api.kazoo_originate import outcome
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import ConflictingError, UnavailableError
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.service.listing import Listing
-from c2c_b2bua.service.originate import Connect, Plan
+from c2c_b2bua.service.live_call import LiveCall
+from c2c_b2bua.service.originate import Connect, Plan, Wording
 from tests.api.conftest import A
 from tests.api.scripted_engine import ScriptedEngine
 from tests.service.conftest import StartExchange
 
 
-def rendered(_plan: Plan, call_id: str) -> bytes:
-    return b'{"call_id":"' + call_id.encode() + b'"}'
+def accepted(_plan: Plan, call: LiveCall) -> bytes:
+    return b'{"call_id":"' + call.call_id.encode() + b'"}'
 
 
 async def made(exchange: Exchange, **fields: Any) -> ClickToCall:
@@ -26,7 +28,7 @@ async def made(exchange: Exchange, **fields: Any) -> ClickToCall:
 
 
 async def request(exchange: Exchange, document: ClickToCall, **fields: Any) -> Connect:
-    values = {"contact": "4155550100", "render": rendered, **fields}
+    values = {"contact": "4155550100", "wording": Wording(accepted, outcome), **fields}
     return Connect(account=await exchange.accounts.account(A), document=document, **values)
 
 
@@ -62,13 +64,13 @@ async def test_idempotency_keys_outlive_a_restart(start_exchange: StartExchange,
     document = await made(first)
     answer = await first.calls.connect(await request(first, document, idempotency_key="k"))
     engine.then = lambda engine, call_id: engine.end(call_id, "USER_BUSY", "a", 486)
-    await first.calls.connect(await request(first, document, idempotency_key="b", blocking=True))
+    await first.calls.connect(await request(first, document, idempotency_key="b", until="answered"))
     await first.stop()
     second = await start_exchange()
     assert await second.calls.connect(await request(second, document, idempotency_key="k")) == answer
     with pytest.raises(ConflictingError):
         await second.calls.connect(await request(second, document, idempotency_key="k", contact="4155550101"))
-    blocked = await second.calls.connect(await request(second, document, idempotency_key="b", blocking=True))
+    blocked = await second.calls.connect(await request(second, document, idempotency_key="b", until="answered"))
     assert b'"USER_BUSY"' in blocked
     assert len(engine.orders) == 2
 

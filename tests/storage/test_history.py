@@ -168,11 +168,11 @@ async def test_a_request_that_is_given_up_harms_no_other(store: HistoryStore, fi
 async def test_pages_are_in_the_order_of_the_calls(store: HistoryStore) -> None:
     for number in (1, 2, 3, 4):
         await store.accept(accepted(number))
-    newest = await store.page(D, A, f"{2:032x}", f"{4:032x}", True, 2)
+    newest = await store.page(A, D, f"{2:032x}", f"{4:032x}", True, 2)
     assert [row.call_id for row in newest] == ["c2c-4", "c2c-3"]
-    oldest = await store.page(D, A, f"{2:032x}", f"{4:032x}", False, None)
+    oldest = await store.page(A, D, f"{2:032x}", f"{4:032x}", False, None)
     assert [row.call_id for row in oldest] == ["c2c-2", "c2c-3", "c2c-4"]
-    assert await store.page(D, "b" * 32, "", "g", True, None) == []
+    assert await store.page("b" * 32, D, "", "g", True, None) == []
 
 
 async def test_a_call_is_found_by_its_id(store: HistoryStore) -> None:

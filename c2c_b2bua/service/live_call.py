@@ -1,0 +1,63 @@
+"""A call that goes on, as the service knows it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+import msgspec
+
+from c2c_b2bua.service.listing import GREGORIAN
+from c2c_b2bua.service.routes import Trunk
+
+State = Literal["dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
+
+
+class LiveCall(msgspec.Struct, kw_only=True, eq=False):
+    """`outcome` is set when what a waiting connect waits for has happened: "" or the cause of a failure."""
+
+    history_id: str
+    """32 hex, a UUID without its dashes."""
+    account_id: str
+    document_id: str
+    call_id: str
+    contact: str
+    extension: str
+    accepted_at: float
+    details: dict[str, Any]
+    """What the request said about the call, such as `metadata`; shown wherever the call is."""
+    state: State = "dialling"
+    trunks: tuple[Trunk, ...] = ()
+    outcome: asyncio.Future[str] | None = None
+    settles_at: State | None = None
+    """The state of the first leg that settles `outcome`."""
+
+    def shown(self) -> dict[str, Any]:
+        """As a history item, with the state it is in."""
+        return {**self.item(), "state": self.state}
+
+    def item(self) -> dict[str, Any]:
+        """As a history item."""
+        return {
+            "id": self.history_id,
+            "timestamp": int(self.accepted_at) + GREGORIAN,
+            "contact": self.contact,
+            "call_id": self.call_id,
+            **self.details,
+        }
+
+    def reaches(self, state: State) -> None:
+        """The call has come this far."""
+        self.state = state
+        if state == self.settles_at or state == "answered_a":
+            self.settle("")
+
+    def settle(self, cause: str) -> None:
+        """Tell a waiting connect, unless it knows already."""
+        if self.outcome and not self.outcome.done():
+            self.outcome.set_result(cause)
+
+    def release(self) -> None:
+        """Give back the places on trunks."""
+        for trunk in self.trunks:
+            trunk.calls -= 1
