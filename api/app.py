@@ -12,6 +12,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from api import auth, kazoo
+from api.client_limits import ClientLimits
 from api.health import Health
 from api.kazoo_door import KazooDoor, Resource
 from c2c_b2bua.service.exchange import Exchange
@@ -42,7 +43,8 @@ class Doors:
 
     def __init__(self, exchange: Exchange) -> None:
         health = Health(exchange)
-        kazoo_door = KazooDoor(exchange, KAZOO)
+        limits = ClientLimits(exchange.settings.api)
+        kazoo_door = KazooDoor(exchange, limits, KAZOO)
         self.by_name: dict[str, Door] = {
             "v1": kazoo_door,
             "v2": kazoo_door,

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 
 import structlog
 from aiohttp import web
 
 from api import auth, kazoo, kazoo_errors
+from api.client_limits import LOG_IN, ClientLimits
 from api.envelope import Reply, cors_headers, error, request_id_of, response
 from api.kazoo_request import KazooRequest, RefusedError
 from c2c_b2bua.service.errors import ServiceError, UnauthenticatedError
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.storage.database import StorageError
-from c2c_b2bua.throttle import Buckets
 
 log = structlog.get_logger()
 Handler = Callable[[KazooRequest], Awaitable[Reply]]
 KNOWN_VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 ACCOUNT_ID = re.compile(r"[0-9a-zA-Z]{32}")
-LOG_IN_COST = 35.0
 
 
 class Resource:
@@ -49,25 +46,12 @@ class Resource:
 class KazooDoor:
     """Answers everything under `/v2`, and says so everywhere else."""
 
-    def __init__(self, exchange: Exchange, resources: list[Resource]) -> None:
+    def __init__(self, exchange: Exchange, limits: ClientLimits, resources: list[Resource]) -> None:
         self.exchange = exchange
+        self.limits = limits
         self.resources: dict[int, list[Resource]] = {}
         for resource in resources:
             self.resources.setdefault(len(resource.parts), []).append(resource)
-        self.buckets = Buckets()
-        settings = exchange.settings.api
-        self.burst, self.rate = settings.rate_burst, settings.rate_per_second
-        networks = [ipaddress.ip_network(text) for text in settings.rate_exempt]
-
-        @lru_cache(maxsize=4096)
-        def is_exempt(client: str) -> bool:
-            try:
-                address = ipaddress.ip_address(client)
-            except ValueError:
-                return False
-            return any(address in network for network in networks)
-
-        self.is_exempt = is_exempt
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """One request."""
@@ -120,7 +104,7 @@ class KazooDoor:
             raise RefusedError(kazoo_errors.method_not_allowed())
         if resource.of_account:
             await self.find_account(request)
-        self.throttle(request, LOG_IN_COST if resource.is_public and request.verb == "PUT" else 1.0)
+        self.throttle(request, LOG_IN if resource.is_public and request.verb == "PUT" else 1.0)
         if resource.of_account:
             kazoo.authenticate(request)
         elif not resource.is_public:
@@ -149,12 +133,8 @@ class KazooDoor:
 
     def throttle(self, request: KazooRequest, cost: float) -> None:
         """The limit of one client address at one account; RefusedError."""
-        client = request.http.remote or ""
-        if not self.burst or self.is_exempt(client):
-            return
         account_id = request.names[0] if request.names else ""
-        now = self.exchange.engine.now()
-        if wait := self.buckets.take(f"{client}|{account_id}", self.burst, self.rate, now, cost):
+        if wait := self.limits.wait(request.http.remote or "", account_id, cost, self.exchange.engine.now()):
             raise RefusedError(error(429, "too_many_requests", {"message": "too many requests"}, wait))
 
 
