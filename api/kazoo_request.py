@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
 from aiohttp import web
 
 from api import kazoo_errors
 from api.envelope import Reply
+from api.json_body import BadJsonError, decoded
 from c2c_b2bua.service.accounts import Account, Grant
 from c2c_b2bua.service.exchange import Exchange
 
@@ -18,9 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 OTHER_TYPES = frozenset({"multipart/mixed", "text/csv", "application/csv", "text/comma-separated-values"})
 MULTIPART = "multipart/form-data"
 TUNNELLED = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})
-DEEPEST = 64
 UNASKED: Any = object()
-decoder = msgspec.json.Decoder()
 
 
 class RefusedError(Exception):
@@ -83,11 +81,9 @@ class KazooRequest:
     def take_json(self, body: bytes) -> None:
         """An envelope with data in it; RefusedError."""
         try:
-            document = decoder.decode(body.removeprefix(b"\xef\xbb\xbf"))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            document = decoded(body)
+        except BadJsonError:
             raise RefusedError(kazoo_errors.bad_json()) from None
-        if len(body) > DEEPEST and is_too_deep(document):
-            raise RefusedError(kazoo_errors.bad_json())
         if not isinstance(document, dict) or "data" not in document:
             raise RefusedError(kazoo_errors.no_data())
         if not isinstance(document["data"], dict | list):
@@ -168,14 +164,3 @@ async def multipart_fields(http: web.BaseRequest) -> dict[str, Any]:
     except (ValueError, LookupError, AssertionError, web.RequestPayloadError):
         raise RefusedError(kazoo_errors.bad_json()) from None
     return {name: value for name, value in fields.items() if isinstance(value, str)}
-
-
-def is_too_deep(document: Any) -> bool:
-    """Whether lists and objects are nested deeper than anything sensible."""
-    level = [document]
-    for _ in range(DEEPEST):
-        insides = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
-        if not insides:
-            return False
-        level = [inner for inside in insides for inner in inside]
-    return True
