@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from alembic.config import Config as AlembicConfig
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from c2c_b2bua.storage.sqlite_writer import Batch, SqliteWriter, set_pragmas
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -42,8 +44,9 @@ class Database:
             parsed.set(drivername=DRIVERS[parsed.drivername]), connect_args=arguments, pool_pre_ping=not self.is_sqlite
         )
         if self.is_sqlite:
-            sa.event.listen(self.engine.sync_engine, "connect", set_pragmas)
+            sa.event.listen(self.engine.sync_engine, "connect", prepare)
         self.one_writer = asyncio.Lock()
+        self.rows_writer = SqliteWriter(self.file, busy_timeout) if self.is_sqlite else None
 
     async def start(self) -> None:
         """Create or upgrade the tables; StorageError when that is impossible."""
@@ -63,6 +66,8 @@ class Database:
 
     async def stop(self) -> None:
         """Close every connection."""
+        if self.rows_writer:
+            await self.rows_writer.close()
         await self.engine.dispose()
 
     @contextlib.asynccontextmanager
@@ -72,6 +77,21 @@ class Database:
             try:
                 async with self.engine.begin() as connection:
                     yield connection
+            except FAILURES as error:
+                raise StorageError(reason(error)) from error
+
+    async def write_rows(self, batches: Sequence[Batch]) -> None:
+        """Statements in the database's own words, with their rows, in one transaction: as `writing`."""
+        if self.rows_writer is None:
+            async with self.writing() as connection:
+                for statement, rows in batches:
+                    if not rows:
+                        continue
+                    await connection.exec_driver_sql(statement, list(rows))
+            return
+        async with self.one_writer:
+            try:
+                await self.rows_writer.write(batches)
             except FAILURES as error:
                 raise StorageError(reason(error)) from error
 
@@ -85,16 +105,13 @@ class Database:
             raise StorageError(reason(error)) from error
 
 
-def set_pragmas(connection: Any, _record: object) -> None:
-    """Readers do not wait for the writer; what is committed is on the disk."""
-    cursor = connection.cursor()
+def prepare(connection: Any, _record: object) -> None:
+    """Set a new connection of the pool up."""
     try:
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
+        set_pragmas(connection)
     except sqlite3.Error:
         connection.close()  # The pool forgets a connection that failed here, and its thread would live on.
         raise
-    cursor.close()
 
 
 def upgrade(connection: sa.Connection) -> None:

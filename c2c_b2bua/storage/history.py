@@ -184,11 +184,12 @@ class HistoryStore:
         accepted, self.accepted = self.accepted[:GROUP], self.accepted[GROUP:]
         ended, self.ended = self.ended[:GROUP], self.ended[GROUP:]
         try:
-            async with self.database.writing() as connection:
-                if accepted:
-                    await connection.exec_driver_sql(self.insert.text, [self.insert.values(row) for row, _ in accepted])
-                if ended:
-                    await connection.exec_driver_sql(self.update.text, [self.update.values(row) for row in ended])
+            await self.database.write_rows(
+                [
+                    (self.insert.text, [self.insert.values(row) for row, _ in accepted]),
+                    (self.update.text, [self.update.values(row) for row in ended]),
+                ]
+            )
         except StorageError as error:
             log.warning("history not written", reason=str(error), accepted=len(accepted), ended=len(ended))
             self.ended[:0] = ended
