@@ -75,13 +75,16 @@ class History:
         )
 
     async def page(self, account_id: str, document_id: str | None, listing: Listing) -> Page:
-        """One page of a click-to-call's calls, empty when there is no such; None: of all the account's. InvalidError."""
+        """One page of a click-to-call's calls, empty when there is no such; None: of all the account's.
+
+        InvalidError, TooMuchError.
+        """
         start, end = listing.range(self.now())
         await self.store.caught_up()
         found = []
         async for item in self.items(account_id, document_id, listing, start, end):
             found.append((item["id"], item))
-            if listing.page_size is not None and len(found) > listing.page_size:
+            if len(found) > listing.most:
                 break
         return page_of(found, listing)
 
@@ -107,6 +110,11 @@ class History:
                 last = just_before(rows[-1].id)
             else:
                 first = rows[-1].id + "0"
+
+    async def count(self, document_id: str) -> int:
+        """How many calls of a click-to-call are kept."""
+        await self.store.caught_up()
+        return await self.store.count(document_id)
 
     async def call(self, account_id: str, document_id: str, call_id: str) -> dict[str, Any] | None:
         """One call of a click-to-call, None when it has no such."""

@@ -9,12 +9,14 @@ from typing import Any
 
 import msgspec
 
-from c2c_b2bua.service.errors import FaultyPageError, InvalidError
+from c2c_b2bua.service.errors import FaultyPageError, InvalidError, TooMuchError
 
 GREGORIAN = 62_167_219_200
 """Seconds from year 0 to 1970."""
 PAGE = 50
 LARGEST_PAGE = 1000
+LARGEST_LIST = 50_000
+"""Items in one answer when no pages are wanted."""
 MONTH = 31 * 86400
 MISSING = object()
 Condition = Callable[[dict[str, Any]], bool]
@@ -44,6 +46,11 @@ class Listing(msgspec.Struct, frozen=True):
             conditions=tuple(found for name, value in query.items() if (found := condition(name, value))),
             **times,
         )
+
+    @property
+    def most(self) -> int:
+        """How many items there may be in the answer."""
+        return LARGEST_LIST if self.page_size is None else self.page_size
 
     def admits(self, document: dict[str, Any]) -> bool:
         """Whether every filter lets this through."""
@@ -85,13 +92,14 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def page_of(found: Iterable[tuple[str, Any]], listing: Listing) -> Page:
-    """The page that begins with what comes first in `found`, pairs of key and item in order."""
-    size = listing.page_size
+    """The page that begins with what comes first in `found`, pairs of key and item in order; TooMuchError."""
     items: list[Any] = []
     first: str | None = None
     for key, item in found:
         first = first or key
-        if size is not None and len(items) == size:
+        if len(items) == listing.most:
+            if listing.page_size is None:
+                raise TooMuchError(f"there are more than {LARGEST_LIST} items; ask for pages, or for fewer")
             return Page(items, encoded(first), encoded(key))
         items.append(item)
     return Page(items, encoded(first) if first else None)

@@ -230,6 +230,12 @@ class HistoryStore:
         found = await self.rows(sa.select(history).where(history.c.call_id == call_id))
         return found[0] if found else None
 
+    async def count(self, document_id: str) -> int:
+        """How many calls of this click-to-call there have been."""
+        statement = sa.select(sa.func.count()).select_from(history).where(history.c.document_id == document_id)
+        async with self.database.reading() as connection:
+            return int(await connection.scalar(statement) or 0)
+
     async def running(self) -> list[HistoryRow]:
         """Calls that have not ended; right after a start, those a killed process left behind."""
         return await self.rows(sa.select(history).where(history.c.ended_at.is_(None)).order_by(history.c.id))
