@@ -13,8 +13,14 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import core
-from tests.bench.calls import connects, highest_rate
+from tests.bench import core, requests
+from tests.bench.calls import highest_rate
+
+REQUESTS = {
+    "connect": "connect: throttled, on the disk, a phone rings",
+    "read": "read one click-to-call",
+    "list": "list ten click-to-calls",
+}
 
 
 def main() -> None:
@@ -37,12 +43,15 @@ def main() -> None:
     tell("a whole call in the core, 15 messages", core.whole_call(), "µs")
     tell("memory of a talking call in the core", core.bytes_per_call() / 1000, "kB")
     tell("left of a call that is over, after 20 000 more", core.growth(), "bytes")
+    tell("a decision of a token bucket, of 10 000", core.throttle(), "µs")
     if not options.core_only:
         with tempfile.TemporaryDirectory() as folder:
-            ours, bare = uvloop.run(connects(Path(folder)))
-        tell("connect, durable, rings a phone", ours, "/s")
-        tell("bare aiohttp echo in the same run", bare, "/s")
-        tell("connect against the echo", 100 * ours / bare, "%")
+            rates = uvloop.run(requests.rates(Path(folder)))
+        bare = rates.pop("echo")
+        tell("bare aiohttp echo", bare, "/s")
+        for name, rate in rates.items():
+            tell(REQUESTS[name], rate, "/s")
+            tell("  against the echo", 100 * rate / bare, "%")
         with tempfile.TemporaryDirectory() as folder:
             best, outcomes = uvloop.run(highest_rate(Path(folder)))
         tell("bridged calls, none failed, server on one core", best, "/s")

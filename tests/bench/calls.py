@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from tests.bench.load import Load
@@ -135,37 +133,3 @@ async def highest_rate(directory: Path, seconds: float = 8.0) -> tuple[float, li
                 break
         rate *= 1.15
     return best, outcomes
-
-
-async def connects(directory: Path, rounds: int = 5, seconds: float = 2.0) -> tuple[float, float]:
-    """(connects, echoes) a second, medians of interleaved rounds: each connect is on disk and rings a busy phone."""
-    os.sched_setaffinity(0, {LOAD_CORE})
-    phone = SippUnderLoad("a_busy", directory)
-    server = Server(directory / "server", {"2001": phone.uri, "2002": phone.uri})
-    echo = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.echo"),
-        stdout=asyncio.subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
-    )
-    try:
-        assert echo.stdout
-        echo_port = int(await echo.stdout.readline())
-        await phone.start()
-        await server.start()
-        assert server.process
-        os.sched_setaffinity(server.process.pid, {SERVER_CORE})
-        document = await server.create("2001")
-        path = f"/v2/accounts/{server.account}/clicktocall/{document}/connect?auto_answer=false"
-        ours, bare = Load(server.http_port, path, server.token), Load(echo_port, "/")
-        rates: list[tuple[float, float]] = []
-        for _ in range(rounds):
-            rates.append((await ours.flat_out(seconds), await bare.flat_out(seconds)))
-        assert not ours.refused, f"{ours.refused} connects refused"
-        await server.stop()
-        return median([rate for rate, _ in rates]), median([rate for _, rate in rates])
-    finally:
-        await server.abandon()
-        await phone.stop()
-        echo.kill()
-        await echo.wait()
-        os.sched_setaffinity(0, set(CORES))

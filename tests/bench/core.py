@@ -12,6 +12,7 @@ from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
 from c2c_b2bua.sip.message import Request, parse
 from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.throttle import Buckets
 from c2c_b2bua.transaction.actions import Action, Send
 from c2c_b2bua.transaction.client import Client
 from c2c_b2bua.transaction.server import Server
@@ -213,3 +214,13 @@ def settle(legs: Legs, seconds: float = 20_000) -> None:
     while (due := legs.core.next_due) is not None and due <= legs.now:
         legs.core.tick(legs.now)
     gc.collect()
+
+
+def throttle() -> float:
+    """Microseconds for a decision: one of 10 000 click-to-calls, each with a bucket, as a connect asks for it."""
+    buckets = Buckets()
+    keys = [f"{number:032x}" for number in range(10_000)]
+    for key in keys:
+        buckets.take(key, 60, 1.0, 1.0)
+    asked = iter(keys * 2 * ROUNDS)
+    return 1e6 / rate(lambda: buckets.take(next(asked), 60, 1.0, 2.0), 2 * len(keys))

@@ -13,10 +13,10 @@ CONNECTIONS = 128
 class Load:
     """`accepted` counts answers with 200, `refused` all others."""
 
-    def __init__(self, port: int, path: str, token: str = "") -> None:
-        body = b'{"data":{"contact":"2002"}}'
+    def __init__(self, port: int, path: str, token: str = "", verb: str = "POST") -> None:
+        body = b'{"data":{"contact":"2002"}}' if verb == "POST" else b""
         self.request = (
-            f"POST {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nX-Auth-Token: {token}\r\n"
+            f"{verb} {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nX-Auth-Token: {token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode() + body
         self.port = port
