@@ -17,6 +17,7 @@ from c2c_b2bua.service.history import History, encoder, history_id, history_id_a
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.originate import Connect, Plan, Planner
 from c2c_b2bua.service.replays import DAY, Replays
+from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.storage.history import Accepted
 from c2c_b2bua.throttle import Buckets
 
@@ -54,6 +55,7 @@ class Calls:
         self.buckets = Buckets()
         self.contact_buckets = Buckets()
         self.replays = Replays()
+        self.tokens = Tokens(secrets.token_bytes(32))
         self.draining = False
         self.refused: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
@@ -134,7 +136,7 @@ class Calls:
     def admit(self, plan: Plan, now: float) -> LiveCall:
         """From here on the call counts."""
         document = plan.request.document
-        token = secrets.token_hex(14)
+        token = self.tokens.token() + self.tokens.token()
         call = LiveCall(
             history_id=history_id(now, token[10:]),
             account_id=document.account_id,
