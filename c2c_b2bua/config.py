@@ -116,6 +116,18 @@ class Calls(Section, frozen=True):
     contact_cooldown: Seconds = 0.0
 
 
+class Webhooks(Section, frozen=True):
+    """How events of calls are delivered to those who registered for them."""
+
+    allowed_networks: list[str] = []
+    timeout: SomeSeconds = 10.0
+    retries: list[SomeSeconds] = msgspec.field(
+        default_factory=lambda: [5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0]
+    )
+    concurrency: Annotated[int, Meta(ge=1, le=100)] = 4
+    max_waiting: Annotated[int, Meta(ge=1)] = 10_000
+
+
 class User(Section, frozen=True):
     """Someone who logs in, and the phone that registers as `extension`."""
 
@@ -172,6 +184,7 @@ class Config(Section, frozen=True):
     storage: Storage = Storage()
     numbers: Numbers = Numbers()
     calls: Calls = Calls()
+    webhooks: Webhooks = Webhooks()
     account: list[Account] = []
     trunk: list[Trunk] = []
 

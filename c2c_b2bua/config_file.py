@@ -29,6 +29,7 @@ from c2c_b2bua.config import (
     Storage,
     Trunk,
     User,
+    Webhooks,
     host_and_port,
 )
 
@@ -48,6 +49,7 @@ TABLES: dict[str, type[Section]] = {
     "storage": Storage,
     "numbers": Numbers,
     "calls": Calls,
+    "webhooks": Webhooks,
     "account": Account,
     "account.user": User,
     "account.extension": Extension,
@@ -125,6 +127,8 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "sip.advertise", f'expected host or host:port, got "{config.sip.advertise}"'
     if not re.match(r"sqlite:///(?!:memory:).|postgresql://.", config.storage.url):
         yield "storage.url", "expected sqlite:///path or postgresql://user:password@host/database"
+    for index, network in enumerate(config.webhooks.allowed_networks):
+        yield from unparsed(f"webhooks.allowed_networks[{index}]", ipaddress.ip_network, network)
     yield from call_problems(config)
     yield from account_problems(config.account)
     yield from trunk_problems(config.trunk)

@@ -73,6 +73,13 @@ def test_ipv6_listens_have_no_brackets_inside() -> None:
         ('[api]\nlisten = "999.0.0.1:80"', "c2c.toml: api.listen: expected an IPv4 address"),
         ("[api]\nconnect_status = 201", "c2c.toml: api.connect_status: invalid enum value 201; expected 200 or 202"),
         ('[api]\nrate_exempt = ["home"]', "c2c.toml: api.rate_exempt[0]:"),
+        (
+            '[webhooks]\nallowed_networks = ["10.0.0.1/8"]',
+            "c2c.toml: webhooks.allowed_networks[0]: 10.0.0.1/8 has host",
+        ),
+        ("[webhooks]\nretries = [0]", "c2c.toml: webhooks.retries[0]: expected float > 0"),
+        ("[webhooks]\nconcurrency = 0", "c2c.toml: webhooks.concurrency: expected int >= 1"),
+        ("[webhooks]\nretry = 1", 'c2c.toml: webhooks.retry: unknown key; did you mean "retries"?'),
         ('[sip]\nlisten = ["sctp:127.0.0.1:5060"]', 'c2c.toml: sip.listen[0]: expected "udp:host:port"'),
         ('[sip]\nlisten = ["udp:127.0.0.1:99999"]', "c2c.toml: sip.listen[0]:"),
         ("[sip]\nlisten = []", "c2c.toml: sip.listen: expected at least one"),
@@ -127,16 +134,13 @@ def test_the_example_is_complete_and_valid() -> None:
     text = Path("config.example.toml").read_text(encoding="utf-8")
     config = load("config.example.toml")
     assert config.account[0].extension[0].number == "2001"
-    for section in (config, config.api, config.sip, config.storage, config.numbers, config.calls, config.trunk[0]):
+    sections = (config.api, config.sip, config.storage, config.numbers, config.calls, config.webhooks)
+    for section in (config, *sections, config.account[0], config.account[0].user[0], config.trunk[0]):
         for key in section.__struct_fields__:
             assert key in text, key
     defaults = read("")
-    assert (config.api, config.sip, config.storage, config.numbers, config.calls) == (
-        defaults.api,
-        defaults.sip,
-        defaults.storage,
-        defaults.numbers,
-        defaults.calls,
+    assert sections == tuple(
+        getattr(defaults, name) for name in ("api", "sip", "storage", "numbers", "calls", "webhooks")
     )
 
 
