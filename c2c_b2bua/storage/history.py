@@ -17,6 +17,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from c2c_b2bua.storage.database import Database, StorageError
 from c2c_b2bua.storage.schema import history
+from c2c_b2bua.storage.webhooks import Outbox
 
 log = structlog.get_logger()
 
@@ -90,7 +91,7 @@ class Prepared:
 
 
 class HistoryStore:
-    """The table `history` and its one writer."""
+    """The table `history` and its one writer, who writes what is in the `outbox` too."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -103,6 +104,7 @@ class HistoryStore:
         self.writer: asyncio.Task[None] | None = None
         self.insert = Prepared(INSERT, database)
         self.update = Prepared(UPDATE, database)
+        self.outbox = Outbox(database, self.something.set)
 
     async def start(self) -> None:
         """Let the writer write."""
@@ -136,17 +138,17 @@ class HistoryStore:
 
     async def caught_up(self) -> None:
         """Returns when the ends that are known by now are on disk, or the disk has refused them."""
-        if (self.ended or self.is_writing) and self.writer and not self.writer.done():
+        if (self.ended or self.outbox.changes or self.is_writing) and self.writer and not self.writer.done():
             caught_up = asyncio.get_running_loop().create_future()
             self.readers.append(caught_up)
             await caught_up
 
     async def write(self) -> None:
         """Group after group, until closed and nothing waits."""
-        while not (self.closing and not self.accepted and not self.ended):
+        while not (self.closing and not self.accepted and not self.ended and not self.outbox.changes):
             await self.something.wait()
             self.something.clear()
-            while self.accepted or self.ended:
+            while self.accepted or self.ended or self.outbox.changes:
                 self.is_writing = True
                 is_busy = len(self.accepted) + len(self.ended) > BUSY
                 is_written = await self.write_group()
@@ -183,16 +185,19 @@ class HistoryStore:
         """One transaction with what has gathered; whether it is on disk. Refused requests are told, ends kept."""
         accepted, self.accepted = self.accepted[:GROUP], self.accepted[GROUP:]
         ended, self.ended = self.ended[:GROUP], self.ended[GROUP:]
+        changes = self.outbox.take()
         try:
             await self.database.write_rows(
                 [
                     (self.insert.text, [self.insert.values(row) for row, _ in accepted]),
                     (self.update.text, [self.update.values(row) for row in ended]),
+                    *self.outbox.batches(changes),
                 ]
             )
         except StorageError as error:
             log.warning("history not written", reason=str(error), accepted=len(accepted), ended=len(ended))
             self.ended[:0] = ended
+            self.outbox.give_back(changes)
             for _, written in accepted:
                 if not written.done():
                     written.set_exception(StorageError(str(error)))
@@ -200,6 +205,8 @@ class HistoryStore:
         for _, written in accepted:
             if not written.done():
                 written.set_result(None)
+        if changes.posted:
+            self.outbox.told(changes.posted)
         return True
 
     async def page(

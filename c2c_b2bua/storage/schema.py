@@ -47,6 +47,35 @@ documents = sa.Table(
 )
 """Click-to-calls; `body` is a JSON object."""
 
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("account_id", sa.String(32), nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("kinds", sa.Text),
+    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.UniqueConstraint("account_id", "type"),
+)
+"""Where an account wants events to be sent; `kinds` is a JSON list of those it wants, null: all."""
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("webhook_id", sa.String(32), primary_key=True),
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("history_id", sa.String(32), nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.Float, nullable=False),
+)
+"""The outbox: events (JSON) that have not arrived yet; gone when they have, or when they are given up.
+
+Event ids begin with the history id and end with the event's place in its call, so their order is the order of both.
+"""
+
 history = sa.Table(
     "history",
     metadata,
