@@ -11,7 +11,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from api import auth, kazoo
+from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall
 from api.client_limits import ClientLimits
 from api.health import Health
 from api.kazoo_door import KazooDoor, Resource
@@ -19,22 +19,30 @@ from c2c_b2bua.service.exchange import Exchange
 
 Door = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 BANNER = "C2C B2BUA: click-to-call without a PBX. The API is at /v2.\n"
-ACCOUNT = "accounts/*/clicktocall"
+CLICKS = "accounts/*/clicktocall"
 
 KAZOO = [
-    # path after /v2, without a token?, what each verb does
-    Resource("api_auth", True, PUT=auth.api_auth),
-    Resource("user_auth", True, PUT=auth.user_auth),
-    Resource("user_auth/*", False, GET=auth.token_auth),
-    Resource("token_auth", False, GET=auth.token_auth, DELETE=auth.end_token),
-    Resource("schemas", True, GET=kazoo.list_schemas),
-    Resource("schemas/*", True, GET=kazoo.read_schema),
-    Resource(ACCOUNT, False, GET=kazoo.list_documents, PUT=kazoo.create),
-    Resource(f"{ACCOUNT}/*", False, GET=kazoo.read, POST=kazoo.replace, PATCH=kazoo.patch, DELETE=kazoo.delete),
-    Resource(f"{ACCOUNT}/*/connect", False, GET=kazoo.connect, POST=kazoo.connect),
-    Resource(f"{ACCOUNT}/*/history", False, GET=kazoo.history),
-    Resource(f"{ACCOUNT}/*/calls", False, GET=kazoo.list_calls),
-    Resource(f"{ACCOUNT}/*/calls/*", False, GET=kazoo.read_call, DELETE=kazoo.hang_up),
+    # path after /v1 or /v2, what each verb does there
+    Resource("api_auth", is_public=True, PUT=auth.api_auth),
+    Resource("user_auth", is_public=True, PUT=auth.user_auth),
+    Resource("user_auth/*", GET=auth.token_auth),
+    Resource("token_auth", GET=auth.token_auth, DELETE=auth.end_token),
+    Resource("schemas", is_public=True, GET=kazoo.list_schemas),
+    Resource("schemas/*", is_public=True, GET=kazoo.read_schema),
+    Resource("accounts/*", GET=kazoo_accounts.read_account),
+    Resource("accounts/*/descendants", has_csv=True, GET=kazoo_accounts.list_descendants),
+    Resource("accounts/*/users", has_csv=True, GET=kazoo_accounts.list_users),
+    Resource("accounts/*/users/*", GET=kazoo_accounts.read_user),
+    Resource("accounts/*/users/*/quickcall/*", GET=kazoo_quickcall.from_user, POST=kazoo_quickcall.from_user),
+    Resource("accounts/*/devices", has_csv=True, GET=kazoo_accounts.list_devices),
+    Resource("accounts/*/devices/*", GET=kazoo_accounts.read_device),
+    Resource("accounts/*/devices/*/quickcall/*", GET=kazoo_quickcall.from_device, POST=kazoo_quickcall.from_device),
+    Resource(CLICKS, has_csv=True, GET=kazoo.list_documents, PUT=kazoo.create),
+    Resource(f"{CLICKS}/*", GET=kazoo.read, POST=kazoo.replace, PATCH=kazoo.patch, DELETE=kazoo.delete),
+    Resource(f"{CLICKS}/*/connect", GET=kazoo_calls.connect, POST=kazoo_calls.connect),
+    Resource(f"{CLICKS}/*/history", has_csv=True, GET=kazoo_calls.history),
+    Resource(f"{CLICKS}/*/calls", GET=kazoo_calls.list_calls),
+    Resource(f"{CLICKS}/*/calls/*", GET=kazoo_calls.read_call, DELETE=kazoo_calls.hang_up),
 ]
 
 

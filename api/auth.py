@@ -9,27 +9,59 @@ from typing import Any
 from api.envelope import Reply, error
 from api.kazoo_request import KazooRequest, RefusedError
 from c2c_b2bua.service.accounts import Account, Grant
-from c2c_b2bua.service.errors import InvalidError, UnauthenticatedError, UnknownError
+from c2c_b2bua.service.errors import ForbiddenError, UnauthenticatedError, UnknownError
+from c2c_b2bua.service.validation import Schema
 
-IDENTITIES = {"account_name": "name", "account_realm": "realm", "realm": "realm"}
-API_KEY_LENGTH = 64
+API_AUTH: Schema = {
+    "type": "object",
+    "required": ["api_key"],
+    "properties": {"api_key": {"type": "string", "minLength": 64, "maxLength": 64}},
+}
+USER_AUTH: Schema = {
+    "type": "object",
+    "required": ["credentials"],
+    "properties": {
+        "credentials": {"type": "string"},
+        "method": {"type": "string", "enum": ["md5", "sha"], "default": "md5"},
+        "account_name": {"type": "string"},
+        "account_realm": {"type": "string"},
+        "realm": {"type": "string"},
+        "phone_number": {"type": "string"},
+    },
+}
 
 
 def grant_of(request: KazooRequest) -> Grant:
     """What the request's token is good for; UnauthenticatedError when it has none."""
     accounts = request.exchange.accounts
-    headers = request.http.headers
-    if token := headers.get("X-Auth-Token"):
+    if token := token_of(request):
         return accounts.grant(token)
-    if (token := request.value("auth_token")) and isinstance(token, str):
-        return accounts.grant(token)
-    authorization = headers.get("Authorization") or request.value("authorization")
-    if not authorization or not isinstance(authorization, str):
+    authorization = authorization_of(request)
+    if not authorization:
         raise UnauthenticatedError
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() == "basic":
         return basic_grant(request, rest)
     return accounts.grant(rest.strip() if scheme.lower() == "bearer" else authorization.strip())
+
+
+def token_of(request: KazooRequest) -> str:
+    """The token itself, or "" where there is none."""
+    if token := request.http.headers.get("X-Auth-Token"):
+        return token
+    token = request.value("auth_token")
+    return token if isinstance(token, str) else ""
+
+
+def authorization_of(request: KazooRequest) -> str:
+    """Scheme and credentials, or ""."""
+    authorization = request.http.headers.get("Authorization") or request.value("authorization")
+    return authorization if isinstance(authorization, str) else ""
+
+
+def has_password(request: KazooRequest) -> bool:
+    """Whether it is by a password that the client says who it is."""
+    return not token_of(request) and authorization_of(request)[:6].lower() == "basic "
 
 
 def basic_grant(request: KazooRequest, text: str) -> Grant:
@@ -41,13 +73,31 @@ def basic_grant(request: KazooRequest, text: str) -> Grant:
     return request.exchange.accounts.log_in_user(credentials, "md5", id=account_id)[2]
 
 
+def authenticate(request: KazooRequest) -> None:
+    """Note who asks; UnauthenticatedError, ForbiddenError for somebody else's account. Anyone may do an open connect."""
+    try:
+        grant = grant_of(request)
+    except UnauthenticatedError:
+        if is_open(request):
+            return
+        raise
+    if request.exchange.accounts.may_act_on(grant.account_id, request.account.id):
+        request.grant = grant
+    elif not is_open(request):
+        raise ForbiddenError
+
+
+def is_open(request: KazooRequest) -> bool:
+    """Whether this connect is for anyone."""
+    if request.segments[-1] != "connect" or len(request.names) != 2:
+        return False
+    document = request.exchange.documents.find(request.account.id, request.names[1])
+    return document is not None and not document.auth_required
+
+
 async def api_auth(request: KazooRequest) -> Reply:
     """PUT /v2/api_auth: a token for an API key."""
-    api_key = field(request, "api_key")
-    if len(api_key) != API_KEY_LENGTH:
-        code, word = ("minLength", "at least") if len(api_key) < API_KEY_LENGTH else ("maxLength", "not be more than")
-        message = f"String must {'be ' if code == 'minLength' else ''}{word} {API_KEY_LENGTH} characters"
-        raise InvalidError.of("api_key", code, message, target=API_KEY_LENGTH, cause=api_key, value=api_key)
+    api_key = request.fields(API_AUTH)["api_key"]
     try:
         account, grant = await request.exchange.accounts.log_in_with_key(api_key)
     except UnknownError:
@@ -57,17 +107,17 @@ async def api_auth(request: KazooRequest) -> Reply:
 
 async def user_auth(request: KazooRequest) -> Reply:
     """PUT /v2/user_auth: a token for a user's credentials."""
-    credentials = field(request, "credentials")
-    method = request.value("method") or "md5"
-    if method not in ("md5", "sha"):
-        message = "Value not found in enumerated list of values"
-        raise InvalidError.of("method", "enum", message, target=["md5", "sha"], value=method)
-    for name, attribute in IDENTITIES.items():
-        identity = request.value(name)
-        if identity and isinstance(identity, str):
-            found = request.exchange.accounts.log_in_user(credentials, method, **{attribute: identity})
-            return granted(found[0], found[2], 201)
-    raise UnauthenticatedError
+    accounts = request.exchange.accounts
+    given = request.fields(USER_AUTH)
+    identity = {"id": ""}
+    if name := given.get("account_name"):
+        identity = {"name": name}
+    elif realm := given.get("account_realm") or given.get("realm"):
+        identity = {"realm": realm}
+    elif (number := given.get("phone_number")) and (account := accounts.with_number(number)):
+        identity = {"id": account.id}
+    account, _, grant = accounts.log_in_user(given["credentials"], given["method"], **identity)
+    return granted(account, grant, 201)
 
 
 async def token_auth(request: KazooRequest) -> Reply:
@@ -91,17 +141,6 @@ async def end_token(request: KazooRequest) -> Reply:
         await request.exchange.accounts.revoke(request.grant)
     reply.auth_token = ""
     return reply
-
-
-def field(request: KazooRequest, name: str) -> str:
-    """A string that must be there, or InvalidError."""
-    value = request.value(name)
-    if value is None:
-        raise InvalidError.of(name, "required", "Field is required but missing", value=name)
-    if not isinstance(value, str):
-        message = "Value did not match type(s): string"
-        raise InvalidError.of(name, "type", message, target="string", value=value)
-    return value
 
 
 def granted(account: Account, grant: Grant, status: int) -> Reply:

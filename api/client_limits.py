@@ -35,3 +35,8 @@ class ClientLimits:
         if not self.burst or self.is_exempt(client):
             return 0.0
         return self.buckets.take(f"{client}|{account_id}", self.burst, self.rate, now, cost)
+
+    def give_back(self, client: str, account_id: str, cost: float) -> None:
+        """Some of what was paid."""
+        if bucket := self.buckets.buckets.get(f"{client}|{account_id}"):
+            bucket.full_at -= cost / bucket.per_second

@@ -37,7 +37,9 @@ ALLOW_HEADERS = (
     "x-file-name, cache-control, x-auth-token, x-kazoo-cluster-id, if-match, if-none-match, authorization, "
     "idempotency-key, x-request-id"
 )
-EXPOSE_HEADERS = "content-type, x-auth-token, x-request-id, x-kazoo-cluster-id, location, etag, retry-after"
+EXPOSE_HEADERS = (
+    "content-type, x-auth-token, x-request-id, x-kazoo-cluster-id, location, etag, retry-after, x-next-start-key"
+)
 encoder = msgspec.json.Encoder()
 
 
@@ -46,6 +48,8 @@ class Reply(msgspec.Struct, kw_only=True):
 
     status: int = 200
     data: Any = None
+    csv: bytes = b""
+    """Instead of `data`."""
     message: str = ""
     """Set on errors."""
     revision: str = ""
@@ -133,6 +137,12 @@ def response(
     if reply.is_empty:
         del headers["Content-Type"]
         return web.Response(status=reply.status, headers=headers)
+    if reply.csv:
+        headers["Content-Type"] = "text/csv; charset=utf-8"
+        headers["Content-Disposition"] = "attachment"
+        if reply.next_start_key is not None:
+            headers["X-Next-Start-Key"] = reply.next_start_key
+        return web.Response(status=reply.status, body=reply.csv, headers=headers)
     body = encoder.encode(enveloped(reply, request_id))
     if query.get("pretty_print") == "true" or request.headers.get("X-Pretty-Print") == "true":
         body = msgspec.json.format(body, indent=2)

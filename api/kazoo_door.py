@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from api import auth, kazoo, kazoo_errors
+from api import auth, kazoo_errors, kazoo_v1
 from api.client_limits import LOG_IN, ClientLimits
 from api.envelope import Reply, cors_headers, error, request_id_of, response
 from api.kazoo_request import KazooRequest, RefusedError
@@ -19,50 +19,63 @@ from c2c_b2bua.storage.database import StorageError
 log = structlog.get_logger()
 Handler = Callable[[KazooRequest], Awaitable[Reply]]
 KNOWN_VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+WITH_BODY = frozenset({"PUT", "POST", "PATCH"})
 ACCOUNT_ID = re.compile(r"[0-9a-zA-Z]{32}")
 
 
 class Resource:
-    """A path, `*` standing for one segment, and what each verb does there; `is_public`: without a token."""
+    """A path, `*` standing for one segment, and what each verb does there.
 
-    def __init__(self, path: str, is_public: bool, **handlers: Handler) -> None:
+    `is_public`: without a token; `has_csv`: what GET answers is a list that may be had as CSV.
+    """
+
+    def __init__(self, path: str, *, is_public: bool = False, has_csv: bool = False, **handlers: Handler) -> None:
         self.parts = path.split("/")
         self.handlers = handlers
         self.is_public = is_public
+        self.has_csv = has_csv
         self.of_account = self.parts[0] == "accounts"
         self.verbs = ", ".join([*sorted(handlers), "OPTIONS"])
 
-    def names(self, segments: list[str]) -> list[str] | None:
-        """The segments that stand for a `*`, None when the path is another."""
-        names = []
-        for part, segment in zip(self.parts, segments, strict=True):
-            if part == "*":
-                names.append(segment)
-            elif part != segment:
-                return None
-        return names
+
+class Junction:
+    """Where paths part: the next segment → what is there; `other`: for any other."""
+
+    __slots__ = ("other", "resource", "ways")
+
+    def __init__(self) -> None:
+        self.resource: Resource | None = None
+        self.ways: dict[str, Junction] = {}
+        self.other: Junction | None = None
+
+    def way(self, part: str) -> Junction:
+        """What is behind this part of a resource's path, made if need be."""
+        if part != "*":
+            return self.ways.setdefault(part, Junction())
+        self.other = self.other or Junction()
+        return self.other
 
 
 class KazooDoor:
-    """Answers everything under `/v2`, and says so everywhere else."""
+    """Answers everything under `/v1` and `/v2`."""
 
     def __init__(self, exchange: Exchange, limits: ClientLimits, resources: list[Resource]) -> None:
         self.exchange = exchange
         self.limits = limits
-        self.resources: dict[int, list[Resource]] = {}
+        self.root = Junction()
         for resource in resources:
-            self.resources.setdefault(len(resource.parts), []).append(resource)
+            here = self.root
+            for part in resource.parts:
+                here = here.way(part)
+            here.resource = resource
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """One request."""
         segments = [segment for segment in http.path.split("/") if segment]
         request_id = request_id_of(http)
-        request = KazooRequest(http, self.exchange, segments[1:])
-        resource: Resource | None = None
+        request = KazooRequest(http, self.exchange, segments[0], segments[1:])
+        resource = self.find(request)
         try:
-            if segments[0] == "v1":
-                raise RefusedError(kazoo_errors.gone())
-            resource = self.find(request)
             if http.method == "OPTIONS":
                 verbs = resource.verbs if resource else "OPTIONS"
                 return web.Response(headers={**cors_headers(verbs), "X-Request-ID": request_id, "Allow": verbs})
@@ -76,6 +89,8 @@ class KazooDoor:
             reply = error(500, "init failed", {})
         if request.grant and not reply.auth_token and not revoked(request):
             reply.auth_token = request.grant.token
+        if request.is_v1 and reply.message:
+            reply.data = kazoo_v1.collapsed(reply.data)
         verbs = resource.verbs if resource else "OPTIONS"
         return response(http, reply, request_id, verbs, request.query)
 
@@ -84,12 +99,16 @@ class KazooDoor:
         segments = request.segments
         if segments[:1] == ["account"]:
             segments = ["accounts", "", *segments[1:]]
-        for resource in self.resources.get(len(segments), ()):
-            names = resource.names(segments)
-            if names is not None:
-                request.names = names
-                return resource
-        return None
+        here = self.root
+        for segment in segments:
+            way = here.ways.get(segment)
+            if way is None:
+                way = here.other
+                if way is None:
+                    return None
+                request.names.append(segment)
+            here = way
+        return here.resource
 
     async def answer(self, request: KazooRequest, resource: Resource | None) -> Reply:
         """Body, path, verb, account, token, types, and then what was asked for; RefusedError, ServiceError."""
@@ -104,19 +123,17 @@ class KazooDoor:
             raise RefusedError(kazoo_errors.method_not_allowed())
         if resource.of_account:
             await self.find_account(request)
-        self.throttle(request, LOG_IN if resource.is_public and request.verb == "PUT" else 1.0)
-        if resource.of_account:
-            kazoo.authenticate(request)
-        elif not resource.is_public:
-            request.grant = auth.grant_of(request)
-        if request.verb in ("PUT", "POST", "PATCH") and not request.has_known_type():
-            raise RefusedError(Reply(status=415, is_empty=True))
-        if not request.accepts_json():
-            raise RefusedError(Reply(status=406, is_empty=True))
+        self.authenticate(request, resource)
+        if request.verb in WITH_BODY:
+            request.require_known_type()
+        request.choose_format(resource.has_csv and request.verb == "GET")
         reply = await handler(request)
-        has_tag = request.verb == "GET" and reply.revision and reply.etag
-        if has_tag and "If-None-Match" in request.http.headers and request.matches("If-None-Match", reply.revision):
-            return Reply(status=304, is_empty=True, revision=reply.revision)
+        if request.verb == "GET" and reply.revision and reply.etag:
+            headers = request.http.headers
+            if "If-Match" in headers and not request.matches("If-Match", reply.revision):
+                return Reply(status=412, is_empty=True)
+            if "If-None-Match" in headers and request.matches("If-None-Match", reply.revision):
+                return Reply(status=304, is_empty=True, revision=reply.revision)
         return reply
 
     async def find_account(self, request: KazooRequest) -> None:
@@ -131,11 +148,26 @@ class KazooDoor:
             raise RefusedError(kazoo_errors.bad_account_id(account_id))
         request.account = await self.exchange.accounts.account(account_id)
 
-    def throttle(self, request: KazooRequest, cost: float) -> None:
-        """The limit of one client address at one account; RefusedError."""
-        account_id = request.names[0] if request.names else ""
-        if wait := self.limits.wait(request.http.remote or "", account_id, cost, self.exchange.engine.now()):
+    def authenticate(self, request: KazooRequest, resource: Resource) -> None:
+        """Who asks, how often, and whether the account is open for business; RefusedError, ServiceError.
+
+        A log-in costs more than anything else, and so does a wrong password that comes with another request.
+        """
+        client, now = request.http.remote or "", self.exchange.engine.now()
+        account_id = request.account.id if resource.of_account else ""
+        has_password = auth.has_password(request)
+        is_dear = has_password or (resource.is_public and request.verb == "PUT")
+        if wait := self.limits.wait(client, account_id, LOG_IN if is_dear else 1.0, now):
             raise RefusedError(error(429, "too_many_requests", {"message": "too many requests"}, wait))
+        if resource.is_public:
+            return
+        if resource.of_account:
+            auth.authenticate(request)
+            request.account.require_enabled(now)
+        else:
+            request.grant = auth.grant_of(request)
+        if has_password and request.grant:
+            self.limits.give_back(client, account_id, LOG_IN - 1.0)
 
 
 def revoked(request: KazooRequest) -> bool:

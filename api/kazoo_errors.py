@@ -92,8 +92,3 @@ def method_not_allowed() -> Reply:
 def bad_account_id(account_id: str) -> Reply:
     text = f"invalid account_id '{account_id}'" if account_id else "missing account_id"
     return error(404, "bad identifier", {"message": text})
-
-
-def gone() -> Reply:
-    text = "API version 1 is not supported. Please upgrade your code to use version 2."
-    return error(410, "gone", {"message": text})

@@ -30,6 +30,11 @@ RESERVED = frozenset(
 
 def rendered(plan: Plan, call: LiveCall) -> bytes:
     """The `data` of the answer, as JSON."""
+    return encoder.encode(originate(plan, call))
+
+
+def originate(plan: Plan, call: LiveCall) -> dict[str, Any]:
+    """The originate request."""
     call_id = call.call_id
     request = plan.request
     document, account = request.document, request.account
@@ -74,7 +79,7 @@ def rendered(plan: Plan, call: LiveCall) -> bytes:
             data[name] = body[name]
     if hold_media := body.get("music_on_hold", {}).get("media_id"):
         data["hold_media"] = hold_media
-    return encoder.encode(data)
+    return data
 
 
 def outcome(call: LiveCall, cause: str) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -11,13 +12,27 @@ from api import kazoo_errors
 from api.envelope import Reply
 from api.json_body import BadJsonError, decoded
 from c2c_b2bua.service.accounts import Account, Grant
+from c2c_b2bua.service.errors import InvalidError
 from c2c_b2bua.service.exchange import Exchange
+from c2c_b2bua.service.validation import Schema, validate
 
 JSON_TYPES = frozenset({"", "application/json", "application/x-json", "application/octet-stream"})
 FORM = "application/x-www-form-urlencoded"
-OTHER_TYPES = frozenset({"multipart/mixed", "text/csv", "application/csv", "text/comma-separated-values"})
 MULTIPART = "multipart/form-data"
-TUNNELLED = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})
+OTHER_TYPES = frozenset({"multipart/mixed", "text/csv", "application/csv", "text/comma-separated-values"})
+KNOWN_TYPES = JSON_TYPES | OTHER_TYPES | {FORM, MULTIPART}
+JSON_RANGES = (
+    "application/json",
+    "application/x-json",
+    "application/javascript",
+    "text/javascript",
+    "application/*",
+    "*/*",
+)
+CSV_RANGES = ("text/csv", "application/csv", "text/comma-separated-values", "text/*", "*/*")
+"""Media ranges that our JSON and CSV fit, the closest first."""
+WORDS = {"json": "application/json", "csv": "text/csv"}
+Format = Literal["json", "csv"]
 UNASKED: Any = object()
 
 
@@ -34,37 +49,45 @@ class KazooRequest:
 
     __slots__ = (
         "account",
-        "content_type",
         "data",
         "envelope",
         "exchange",
+        "format",
         "grant",
         "http",
+        "is_v1",
         "names",
         "query",
         "segments",
         "verb",
     )
 
-    def __init__(self, http: web.BaseRequest, exchange: Exchange, segments: list[str]) -> None:
+    def __init__(self, http: web.BaseRequest, exchange: Exchange, version: str, segments: list[str]) -> None:
         self.http = http
         self.exchange = exchange
+        self.is_v1 = version == "v1"
         self.segments = segments
         self.verb = http.method
         self.query: dict[str, str] = query_of(http)
-        self.content_type = http.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         self.data: Any = {}
         self.envelope: dict[str, Any] = {}
         self.names: list[str] = []
         """The segments that stood for a `*` in the resource's path."""
         self.account: Account = UNASKED
         self.grant: Grant | None = None
+        self.format: Format = "json"
+        """What the answer is wanted in."""
+
+    def content_type(self) -> str:
+        """Of the body, without parameters."""
+        return self.http.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     async def read(self) -> None:
         """Read and understand the body; RefusedError."""
         if not self.http.can_read_body:
             return
-        if self.content_type == MULTIPART:
+        content_type = self.content_type()
+        if content_type == MULTIPART:
             self.data = await multipart_fields(self.http)
             return
         try:
@@ -73,9 +96,9 @@ class KazooRequest:
             raise RefusedError(kazoo_errors.too_large(self.http.client_max_size)) from None
         except web.RequestPayloadError:
             raise RefusedError(kazoo_errors.bad_json()) from None
-        if body and self.content_type in JSON_TYPES:
+        if body and content_type in JSON_TYPES:
             self.take_json(body)
-        elif body and self.content_type == FORM:
+        elif body and content_type == FORM:
             self.take_form(body)
 
     def take_json(self, body: bytes) -> None:
@@ -103,7 +126,7 @@ class KazooRequest:
 
     def tunnelled_verb(self) -> str:
         """The verb that a POST carries inside."""
-        if self.verb == "POST" and isinstance(verb := self.value("verb"), str) and verb.upper() in TUNNELLED:
+        if self.verb == "POST" and isinstance(verb := self.value("verb"), str) and verb:
             return verb.upper()
         return self.verb
 
@@ -115,33 +138,75 @@ class KazooRequest:
             return found
         return self.envelope.get(name)
 
-    def accepts_json(self) -> bool:
-        """Whether the client takes what we send."""
-        accepted = self.query.get("accept") or self.envelope.get("accept") or self.http.headers.get("Accept")
-        if not isinstance(accepted, str) or accepted == "json":
-            return True
-        ranges = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
-        return bool(ranges & ACCEPTABLE) or not any(ranges)
+    def fields(self, schema: Schema) -> dict[str, Any]:
+        """What the schema names, from wherever it stands in the request; InvalidError."""
+        given = {name: value for name in schema["properties"] if (value := self.value(name)) is not None}
+        found, complaints = validate(given, schema)
+        if complaints:
+            raise InvalidError(complaints)
+        return dict(found)
 
-    def has_known_type(self) -> bool:
-        """Whether the body, if there is one, is of a type that is read here."""
-        kind = self.content_type
-        return kind in JSON_TYPES or kind in (FORM, MULTIPART) or kind in OTHER_TYPES
+    def choose_format(self, has_csv: bool) -> None:
+        """Note which of what there is the client likes best; RefusedError when it takes none of it."""
+        accepted = self.query.get("accept") or self.envelope.get("accept") or self.http.headers.get("Accept")
+        if not isinstance(accepted, str):
+            return
+        found = preferred(accepted, has_csv)
+        if found is None:
+            raise RefusedError(Reply(status=406, is_empty=True))
+        self.format = found
+
+    def require_known_type(self) -> None:
+        """RefusedError for a body of a type that is not read here."""
+        if self.content_type() not in KNOWN_TYPES:
+            raise RefusedError(Reply(status=415, is_empty=True))
 
     def matches(self, header: str, revision: str) -> bool:
-        """Whether a conditional header names this revision."""
-        tags = [tag.strip().removeprefix("W/").strip('"') for tag in self.http.headers.get(header, "").split(",")]
-        return "*" in tags or revision in tags
+        """Whether a conditional header names this revision; one meant weakly does so for If-None-Match only."""
+        tags = [tag.strip() for tag in self.http.headers.get(header, "").split(",")]
+        if header == "If-None-Match":
+            tags = [tag.removeprefix("W/") for tag in tags]
+        return "*" in tags or f'"{revision}"' in tags or revision in tags
 
     def require_match(self, revision: str) -> None:
         """RefusedError when the client means another revision."""
-        if "If-Match" in self.http.headers and not self.matches("If-Match", revision):
+        headers = self.http.headers
+        if ("If-Match" in headers and not self.matches("If-Match", revision)) or (
+            "If-None-Match" in headers and self.matches("If-None-Match", revision)
+        ):
             raise RefusedError(Reply(status=412, is_empty=True))
 
 
-ACCEPTABLE = frozenset(
-    {"*/*", "application/*", "application/json", "application/x-json", "application/javascript", "text/javascript"}
-)
+@lru_cache(maxsize=256)
+def preferred(accepted: str, has_csv: bool) -> Format | None:
+    """What an Accept header (RFC 9110 §12.5.1), or one of our words, likes best of JSON and CSV."""
+    liked: dict[str, float] = {}
+    for part in WORDS.get(accepted, accepted).split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if name:
+            liked[name] = quality(parameters)
+    json = liking(liked, JSON_RANGES) if liked else 1.0
+    csv = liking(liked, CSV_RANGES) if has_csv else 0.0
+    if not json and not csv:
+        return None
+    return "csv" if csv > json else "json"
+
+
+def quality(parameters: list[str]) -> float:
+    """How much of 1.0 a range is liked."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def liking(liked: dict[str, float], ranges: tuple[str, ...]) -> float:
+    """How much the first of these ranges that is named is liked."""
+    return next((liked[name] for name in ranges if name in liked), 0.0)
 
 
 def query_of(http: web.BaseRequest) -> dict[str, str]:

@@ -12,7 +12,7 @@ import jwt
 import msgspec
 
 from c2c_b2bua import config
-from c2c_b2bua.numbers import normalized
+from c2c_b2bua.numbers import NumberError, dialled, normalized
 from c2c_b2bua.service.errors import ConflictingError, LockedError, UnauthenticatedError, UnknownError
 from c2c_b2bua.service.phones import Phone, User, phones_of, user_of
 from c2c_b2bua.storage.database import ConflictError
@@ -113,6 +113,19 @@ class Accounts:
         if found is None:
             raise UnknownError(account_id)
         return found
+
+    def with_number(self, number: str) -> Account | None:
+        """The one account that has a phone of this number; None also when several have."""
+        try:
+            wanted = dialled(number, self.settings.numbers.country)
+        except NumberError:
+            return None
+        found = [account for account in self.by_id.values() if wanted in account.phones]
+        return found[0] if len(found) == 1 else None
+
+    def descendants(self, account_id: str) -> list[Account]:
+        """All that an account may act on beside itself."""
+        return [a for a in self.by_id.values() if a.id != account_id and self.may_act_on(account_id, a.id)]
 
     def may_act_on(self, actor_id: str, account_id: str) -> bool:
         """Whether the one is the other or one of its ancestors."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,12 +19,16 @@ from c2c_b2bua.service.validation import validate
 from c2c_b2bua.storage.database import ConflictError
 from c2c_b2bua.storage.documents import DocumentRow, DocumentStore
 
-SHOWN = ("name", "extension", "caller_id_number", "outbound_callee_id_name", "outbound_callee_id_number")
-"""Fields that end up in a SIP message."""
+SHOWN = ("name", "extension", "realm", "caller_id_number", "outbound_callee_id_name", "outbound_callee_id_number")
+"""Fields of one line: most of them end up in a SIP message."""
 PATTERN_BYTES = 1 << 20
 LONGEST_PATTERN = 1024
 LONGEST_SHOWN = 512
 encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class PatternError(ValueError):
+    """This is no regular expression, or one that is too large."""
 
 
 class ClickToCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,22 +85,33 @@ class Documents:
         self.country = country
         self.now = now
         self.by_account: dict[str, dict[str, ClickToCall]] = {}
+        self.ids: dict[str, list[str]] = {}
+        """Those of an account, in order."""
 
     async def start(self) -> None:
         """Read them into memory."""
         for row in await self.store.load():
             self.by_account.setdefault(row.account_id, {})[row.id] = worked_out(row, self.country, {})
+        self.ids = {account_id: sorted(of_account) for account_id, of_account in self.by_account.items()}
 
     def get(self, account_id: str, document_id: str) -> ClickToCall:
         """The document, or UnknownError."""
-        found = self.by_account.get(account_id, {}).get(document_id)
+        found = self.find(account_id, document_id)
         if found is None:
             raise UnknownError(document_id)
         return found
 
-    def of(self, account_id: str) -> list[ClickToCall]:
-        """Those of an account."""
-        return [*self.by_account.get(account_id, {}).values()]
+    def find(self, account_id: str, document_id: str) -> ClickToCall | None:
+        """The document, or None."""
+        return self.by_account.get(account_id, {}).get(document_id)
+
+    def of(self, account_id: str, start: str = "", descending: bool = False) -> Iterator[ClickToCall]:
+        """Those of an account by their ids, from the id `start` on."""
+        of_account, ids = self.by_account.get(account_id, {}), self.ids.get(account_id, [])
+        if descending:
+            last = bisect_right(ids, start) if start else len(ids)
+            return (of_account[ids[index]] for index in range(last - 1, -1, -1))
+        return (of_account[ids[index]] for index in range(bisect_left(ids, start), len(ids)))
 
     def created(self, account_id: str, data: Any) -> Change:
         """A new document out of `data`, or InvalidError."""
@@ -108,7 +123,7 @@ class Documents:
 
     def replaced(self, account_id: str, document_id: str, data: Any) -> Change:
         """The document with nothing but `data` in it; InvalidError, UnknownError."""
-        known = self.by_account.get(account_id, {}).get(document_id)
+        known = self.find(account_id, document_id)
         blank = DocumentRow(
             id=document_id, account_id=account_id, revision="", body={}, created_at=0.0, modified_at=0.0
         )
@@ -138,9 +153,13 @@ class Documents:
             except ConflictError:
                 raise ConflictingError("conflicting documents") from None
         of_account = self.by_account.setdefault(after.account_id, {})
+        ids = self.ids.setdefault(after.account_id, [])
         if after.row.deleted:
-            of_account.pop(after.id, None)
+            del of_account[after.id]
+            del ids[bisect_left(ids, after.id)]
         else:
+            if after.id not in of_account:
+                insort(ids, after.id)
             of_account[after.id] = after
         return after
 
@@ -209,22 +228,29 @@ def worked_out(row: DocumentRow, country: str, complaints: Complaints) -> ClickT
 
 def compiled(whitelist: Any, complaints: Complaints) -> tuple[Any, ...]:
     """The patterns; one that RE2 refuses is a complaint about `whitelist.N`."""
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = PATTERN_BYTES
     patterns = []
     for index, text in enumerate(whitelist if isinstance(whitelist, list) else ()):
         if not isinstance(text, str):
             continue
         try:
-            if len(text) > LONGEST_PATTERN:
-                raise re2.error(f"longer than {LONGEST_PATTERN} characters")
-            patterns.append(re2.compile(text, options))
-        except (re2.error, UnicodeError) as error:
-            said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-            message = f"Value is no regular expression of RE2: {said}"
-            complaints[f"whitelist.{index}"] = {"pattern": {"message": message, "value": text}}
+            patterns.append(compiled_pattern(text))
+        except PatternError as error:
+            complaints[f"whitelist.{index}"] = {"pattern": {"message": str(error), "value": text}}
     return tuple(patterns)
+
+
+def compiled_pattern(text: str) -> Any:
+    """A regular expression of RE2, which takes linear time; PatternError."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = PATTERN_BYTES
+    try:
+        if len(text) > LONGEST_PATTERN:
+            raise re2.error(f"longer than {LONGEST_PATTERN} characters")
+        return re2.compile(text, options)
+    except (re2.error, UnicodeError) as error:
+        said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise PatternError(f"Value is no regular expression of RE2: {said}") from None
 
 
 def whole(value: Any) -> int:
@@ -234,7 +260,7 @@ def whole(value: Any) -> int:
 
 def public(data: dict[str, Any]) -> dict[str, Any]:
     """Without the keys that are private to the store, or read-only."""
-    return {key: value for key, value in data.items() if not re.match(r"_|pvt_", key)}
+    return {key: value for key, value in data.items() if not key.startswith(("_", "pvt_"))}
 
 
 def without_nulls(data: dict[str, Any]) -> dict[str, Any]:

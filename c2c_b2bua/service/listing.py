@@ -38,6 +38,8 @@ class Listing(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> Listing:
         """The question in a query string; FaultyPageError, InvalidError. What is not known is ignored."""
+        if not query:
+            return EVERYTHING
         times = {name: seconds(name, query[name]) for name in TIMES if query.get(name)}
         return cls(
             page_size=None if query.get("paginate") == "false" else page_size(query.get("page_size", str(PAGE))),
@@ -51,6 +53,12 @@ class Listing(msgspec.Struct, frozen=True):
     def most(self) -> int:
         """How many items there may be in the answer."""
         return LARGEST_LIST if self.page_size is None else self.page_size
+
+    @property
+    def is_choosy(self) -> bool:
+        """Whether it asks for some only."""
+        times = (self.created_from, self.created_to, self.modified_from, self.modified_to)
+        return bool(self.conditions) or times != (None, None, None, None)
 
     def admits(self, document: dict[str, Any]) -> bool:
         """Whether every filter lets this through."""
@@ -83,12 +91,17 @@ class Listing(msgspec.Struct, frozen=True):
         return start, end
 
 
+EVERYTHING = Listing()
+
+
 class Page(msgspec.Struct, frozen=True):
     """What is shown; the keys are opaque, None where there is none."""
 
     items: list[Any]
     start_key: str | None = None
     next_start_key: str | None = None
+    is_whole: bool = False
+    """No pages were wanted."""
 
 
 def page_of(found: Iterable[tuple[str, Any]], listing: Listing) -> Page:
@@ -102,7 +115,7 @@ def page_of(found: Iterable[tuple[str, Any]], listing: Listing) -> Page:
                 raise TooMuchError(f"there are more than {LARGEST_LIST} items; ask for pages, or for fewer")
             return Page(items, encoded(first), encoded(key))
         items.append(item)
-    return Page(items, encoded(first) if first else None)
+    return Page(items, encoded(first) if first else None, is_whole=listing.page_size is None)
 
 
 def page_size(text: str) -> int:

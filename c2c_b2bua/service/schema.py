@@ -20,6 +20,7 @@ CLICK_TO_CALL: dict[str, Any] = {
             "description": "What it is called; the extension sees it as the caller's name",
         },
         "extension": {"type": "string", "description": "The number, extension or SIP URI to join contacts with"},
+        "realm": {"type": "string", "description": "The realm of the extension; kept and shown, not used"},
         "auth_required": {"type": "boolean", "default": True, "description": "Whether a connect needs a token"},
         "dial_first": {"type": "string", "enum": ["extension", "contact"], "description": "Who is rung first"},
         "caller_id_number": {"type": "string", "description": "Shown to the extension; else the contact's number is"},

@@ -28,11 +28,6 @@ async def test_2_elsewhere_is_a_banner(api: Api, path: str) -> None:
     assert (response.status, response.content_type) == (200, "text/plain")
 
 
-async def test_2_version_1_is_gone(api: Api) -> None:
-    response, body = await api.call("GET", f"/v1/accounts/{A}/clicktocall")
-    assert (response.status, body["message"], body["error"]) == (410, "gone", "410")
-
-
 async def test_2_account_without_id_is_that_of_the_token(api: Api) -> None:
     document = await api.create()
     response, body = await api.call("GET", "/v2/account/clicktocall")
@@ -96,7 +91,6 @@ async def test_2_other_types_are_415(api: Api, content_type: str) -> None:
         ("*/*", 200),
         ("application/json", 200),
         ("text/html, application/*;q=0.1", 200),
-        ("text/csv", 406),
         ("image/png", 406),
     ],
 )
