@@ -6,6 +6,7 @@ import msgspec
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import CSeq, NameAddr
+from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.message import Message, Request, Response
 from c2c_b2bua.sip.uri import Uri
 
@@ -13,17 +14,21 @@ from c2c_b2bua.sip.uri import Uri
 class Dialog:
     """An early or confirmed dialog of one leg; every INVITE, ACK, BYE in it is built here."""
 
-    __slots__ = ("call_id", "hop", "local", "remote", "remote_seq", "remote_tag", "remote_target", "request_uri", "routes",
+    __slots__ = ("call_id", "flow", "hop", "local", "remote", "remote_seq", "remote_tag", "remote_target", "request_uri", "routes",
                  "strict")  # fmt: skip
 
-    def __init__(self, invite: Request, response: Response) -> None:
-        """From the INVITE and a 101-299 to it (§12.1.2). SipError for a Contact or Record-Route that is none."""
+    def __init__(self, invite: Request, response: Response, flow: Flow | None = None) -> None:
+        """From the INVITE and a 101-299 to it (§12.1.2). SipError for a Contact or Record-Route that is none.
+
+        `flow`: what a phone registered over, and where its requests go unless a proxy asked to see them.
+        """
         self.call_id = invite.call_id
         self.local = invite.headers["From"]
         self.remote = response.headers["To"]
         self.remote_tag = response.to_tag or ""
         self.remote_seq: int | None = None
         self.routes = response.values("Record-Route")[::-1]
+        self.flow = None if self.routes else flow
         contact = response.contact
         self.remote_target = contact.uri if contact is not None else Uri.parse(invite.uri)
         self.strict = False

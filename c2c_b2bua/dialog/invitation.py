@@ -25,7 +25,9 @@ def compose_invite(party: Party, call_id: str, tag: str) -> Request:
         "User-Agent": ["C2C-B2BUA"],
         "Content-Type": ["application/sdp"],
     }
-    if ";lr" in party.next_hop:
+    if party.routes:
+        headers["Route"] = [*party.routes]
+    elif ";lr" in party.next_hop:
         headers["Route"] = [f"<{party.next_hop}>"]
     for name, value in party.headers:
         headers.setdefault(name, []).append(value)

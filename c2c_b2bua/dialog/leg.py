@@ -99,7 +99,7 @@ class Leg:
         self.invite = compose_invite(self.party, self.key, self.tag)
         self.invite.body = bytes(self.media.offer(offer))
         return [
-            SendRequest(self.key, self.invite, self.party.hop),
+            SendRequest(self.key, self.invite, self.party.hop, self.party.flow),
             StartTimer(self.key, "ring", now + self.party.ring_timeout),
         ]
 
@@ -204,7 +204,7 @@ class Leg:
         if known is not None:
             return [known]
         try:
-            dialog = Dialog(self.invite, response)
+            dialog = Dialog(self.invite, response, self.party.flow)
         except SipError as error:
             return self.misunderstood(error, now)
         work = self.acknowledge(dialog, self.invite, tag)
@@ -216,7 +216,7 @@ class Leg:
                 self.state, self.dialog, self.bye, self.answered_at = ENDING, dialog, bye, now
                 self.sip_code, self.sip_reason = response.status, response.reason
                 self.say_why(bye)
-            return [*work, SendRequest(self.key, bye, dialog.hop)]
+            return [*work, SendRequest(self.key, bye, dialog.hop, dialog.flow)]
         self.state, self.dialog, self.answered_at = UP, dialog, now
         self.sip_code, self.sip_reason = response.status, response.reason
         try:
@@ -273,7 +273,8 @@ class Leg:
             return []
         self.sequence += 1
         again = authentication.again(request, self.sequence)
-        hop, flow = self.dialog.hop if self.dialog is not None else self.party.hop, None
+        way = self.dialog if self.dialog is not None else self.party
+        hop, flow = way.hop, way.flow
         if request is self.invite:
             self.invite, self.heard = again, False
         elif request is self.reinvite:
@@ -314,7 +315,7 @@ class Leg:
 
     def send_inside(self, request: Request) -> Work:
         assert self.dialog is not None
-        return [SendRequest(self.key, request, self.dialog.hop)]
+        return [SendRequest(self.key, request, self.dialog.hop, self.dialog.flow)]
 
     def sign(self, request: Request) -> None:
         if self.authentication is not None:
@@ -326,7 +327,7 @@ class Leg:
         for header in ("Authorization", "Proxy-Authorization"):
             if header in invite.headers:
                 ack.headers[header] = invite.headers[header]
-        action = SendAck(self.key, Ack(ack, dialog.hop))
+        action = SendAck(self.key, Ack(ack, dialog.hop, dialog.flow))
         self.acks[invite.cseq.number, tag] = action
         return [action]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from c2c_b2bua.sip.fields import NameAddr
+from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.uri import Uri
 
 
@@ -16,6 +18,10 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     """Request-URI and To of the INVITE, `sip:+14155550100@carrier.example`."""
     next_hop: str = ""
     """SIP URI that the INVITE is sent to, with `;lr` also named in its Route; empty: it goes to `uri` itself."""
+    routes: tuple[str, ...] = ()
+    """Route values of the INVITE, the Path that a phone registered by (RFC 3327); the first one is its next hop."""
+    flow: Flow | None = None
+    """The flow that the phone registered over (RFC 5626 §5.3): its requests go there whatever its Contact says."""
     trunk: str = ""
     """Name of the trunk, for history and limits; empty: no trunk."""
     from_uri: str
@@ -33,4 +39,6 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def hop(self) -> Uri:
         """Where the INVITE goes first."""
+        if self.routes:
+            return NameAddr.parse(self.routes[0], "Path").uri
         return Uri.parse(self.next_hop or self.uri)

@@ -48,6 +48,7 @@ class Ack(msgspec.Struct, gc=False):
 
     request: Request | None
     hop: Uri
+    flow: Flow | None = None
     sent: Send | None = None
 
 

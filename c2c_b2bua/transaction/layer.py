@@ -284,13 +284,16 @@ class TransactionLayer:
         return self.locate(action, hop) if address is None else self.launch(action, hop, address, now)
 
     def send_ack(self, action: SendAck, now: float) -> Work:
-        if action.ack.sent is not None:
-            return [action.ack.sent]
+        ack = action.ack
+        if ack.sent is not None:
+            return [ack.sent]
+        if ack.flow is not None:
+            return self.launch_ack_over(ack.flow, ack)
         try:
-            hop = Hop.of(action.ack.hop)
+            hop = Hop.of(ack.hop)
         except SipError:
             return []
-        return self.locate(action, hop) if hop.address is None else self.launch_ack(action.ack, hop, hop.address)
+        return self.locate(action, hop) if hop.address is None else self.launch_ack(ack, hop, hop.address)
 
     def locate(self, action: SendRequest | SendAck, hop: Hop) -> Work:
         self.tickets += 1
@@ -324,9 +327,11 @@ class TransactionLayer:
 
     def launch_ack(self, ack: Ack, hop: Hop, address: str) -> Work:
         try:
-            flow = self.interfaces.flow_to(address, hop)
+            return self.launch_ack_over(self.interfaces.flow_to(address, hop), ack)
         except SipError:
             return []
+
+    def launch_ack_over(self, flow: Flow, ack: Ack) -> Work:
         if ack.request is not None:
             ack.sent = Send(self.stamp(ack.request, flow), flow)
             ack.request = None
