@@ -13,7 +13,13 @@ import msgspec
 
 from c2c_b2bua import config
 from c2c_b2bua.numbers import NumberError, dialled, normalized
-from c2c_b2bua.service.errors import ConflictingError, LockedError, UnauthenticatedError, UnknownError
+from c2c_b2bua.service.errors import (
+    ConflictingError,
+    LockedError,
+    OrphanedError,
+    UnauthenticatedError,
+    UnknownError,
+)
 from c2c_b2bua.service.phones import Phone, User, phones_of, user_of
 from c2c_b2bua.storage.database import ConflictError
 from c2c_b2bua.storage.documents import AccountRow, DocumentStore
@@ -136,14 +142,28 @@ class Accounts:
             here = self.by_id.get(here.parent)
         return False
 
-    async def log_in_with_key(self, api_key: str) -> tuple[Account, Grant]:
-        """UnknownError when no account has this key, LockedError."""
+    async def log_in_with_key(self, api_key: str, ttl: float | None = None) -> tuple[Account, Grant]:
+        """`ttl` as for `issue`; UnknownError when no account has this key, LockedError."""
         await self.refresh()
+        account = self.with_key(api_key)
+        account.require_enabled(self.now())
+        return account, self.issue(account, ttl=ttl)
+
+    async def account_of_key(self, api_key: str) -> Account:
+        """Whose key this is, for a request that shows it instead of a token; UnknownError.
+
+        A key that was changed by command is noticed within a second.
+        """
+        if self.now() - self.refreshed_at > REFRESH:
+            await self.refresh()
+        return self.with_key(api_key)
+
+    def with_key(self, api_key: str) -> Account:
+        """The account with this key, or UnknownError."""
         wanted = hash_of(api_key)
         for account in self.by_id.values():
             if account.api_key_hash and hmac.compare_digest(account.api_key_hash, wanted):
-                account.require_enabled(self.now())
-                return account, self.issue(account)
+                return account
         raise UnknownError(api_key)
 
     def log_in_user(self, credentials: str, method: str, **identity: str) -> tuple[Account, User, Grant]:
@@ -161,10 +181,10 @@ class Accounts:
                 return account, user, self.issue(account, user.id)
         raise UnauthenticatedError
 
-    def issue(self, account: Account, owner_id: str = "") -> Grant:
-        """A new token."""
+    def issue(self, account: Account, owner_id: str = "", ttl: float | None = None) -> Grant:
+        """A new token, good for `ttl` seconds, None: for as long as configured."""
         now = self.now()
-        expires_at = now + self.settings.api.token_ttl
+        expires_at = now + (self.settings.api.token_ttl if ttl is None else ttl)
         claims = {"account_id": account.id, "owner_id": owner_id, "iat": int(now), "exp": expires_at}
         claims["jti"] = secrets.token_hex(16)
         return Grant(account.id, owner_id, expires_at, jwt.encode(claims, self.token_key, algorithm="HS256"))
@@ -173,8 +193,10 @@ class Accounts:
         """What this token is good for, or UnauthenticatedError."""
         digest = hashlib.sha256(token.encode(errors="replace")).digest()
         known = self.grants.get(digest) or self.verified(token, digest)
-        if known.expires_at <= self.now() or digest in self.revoked or known.account_id not in self.by_id:
+        if known.expires_at <= self.now() or digest in self.revoked:
             raise UnauthenticatedError(expired=True)
+        if known.account_id not in self.by_id:
+            raise OrphanedError
         return known
 
     def verified(self, token: str, digest: bytes) -> Grant:

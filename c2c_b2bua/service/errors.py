@@ -52,6 +52,13 @@ class UnauthenticatedError(ServiceError):
         super().__init__("invalid credentials")
 
 
+class OrphanedError(UnauthenticatedError):
+    """The token was good, but its account is no longer there."""
+
+    def __init__(self) -> None:
+        super().__init__(expired=True)
+
+
 class ForbiddenError(ServiceError):
     """Somebody else's."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from c2c_b2bua.config import Config
 from c2c_b2bua.service.accounts import Accounts
@@ -13,6 +14,8 @@ from c2c_b2bua.service.documents import Documents
 from c2c_b2bua.service.history import History
 from c2c_b2bua.service.originate import Planner
 from c2c_b2bua.service.routes import Routes
+from c2c_b2bua.service.transactions import Extensions, Transactions
+from c2c_b2bua.service.webhooks import Webhooks
 from c2c_b2bua.storage.database import Database
 from c2c_b2bua.storage.documents import DocumentStore
 from c2c_b2bua.storage.history import HistoryStore
@@ -47,6 +50,11 @@ class Exchange:
         self.documents = Documents(store, settings.numbers.country, engine.now)
         self.history = History(HistoryStore(self.database), engine.now)
         self.calls = Calls(settings, engine, self.history, Planner(settings, Routes(settings)))
+        extensions = Extensions(self.accounts, self.documents)
+        self.transactions = Transactions(self.calls, self.history.store, extensions)
+        self.webhooks = Webhooks(settings.webhooks, self.history.store, extensions, engine.now, later)
+        self.calls.listeners.append(self.webhooks.hear)
+        self.history.closed = self.webhooks.hear_abandoned
 
     async def start(self) -> None:
         """Open the database, read what is kept in memory; StorageError when that is impossible."""
@@ -55,8 +63,10 @@ class Exchange:
             await self.accounts.start()
             await self.documents.start()
             await self.calls.start()
+            await self.webhooks.start()
             await self.history.start()
         except BaseException:
+            await self.webhooks.stop()
             await self.database.stop()
             raise
 
@@ -65,7 +75,13 @@ class Exchange:
         self.calls.draining = True
 
     async def stop(self) -> None:
-        """Write what is waiting, close the database."""
+        """Deliver and write what is waiting, close the database."""
         self.drain()
+        await self.webhooks.stop()
         await self.history.stop()
         await self.database.stop()
+
+
+def later(delay: float, wake: Callable[[], None]) -> asyncio.TimerHandle:
+    """Call `wake` after so many seconds."""
+    return asyncio.get_running_loop().call_later(delay, wake)

@@ -31,6 +31,8 @@ class History:
     def __init__(self, store: HistoryStore, now: Callable[[], float]) -> None:
         self.store = store
         self.now = now
+        self.closed: Callable[[HistoryRow, CallRecord], None] = lambda row, record: None
+        """Told of each call that a killed process left open, and of the record it got."""
 
     async def start(self) -> None:
         """Begin to write; close what a killed process left open."""
@@ -38,7 +40,7 @@ class History:
         abandoned = await self.store.running()
         for row in abandoned:
             text = "the service was stopped while this call went on"
-            self.close(row.id, row.call_id, row.accepted_at, ABANDONED, text)
+            self.closed(row, self.close(row.id, row.call_id, row.accepted_at, ABANDONED, text))
         if abandoned:
             log.warning("calls of a killed process closed", calls=len(abandoned))
 
@@ -55,11 +57,12 @@ class History:
         text = "the request was given up before anybody was rung"
         self.close(history_id, call_id, accepted_at, "ORIGINATOR_CANCEL", text)
 
-    def close(self, history_id: str, call_id: str, accepted_at: float, cause: str, text: str) -> None:
-        """Have the end of a call written of which no leg is known."""
+    def close(self, history_id: str, call_id: str, accepted_at: float, cause: str, text: str) -> CallRecord:
+        """Have the end of a call written of which no leg is known; the record it gets."""
         record = CallRecord(call_id=call_id, accepted_at=accepted_at, ended_at=self.now(), ended_by="error")
         record.cause, record.reason = cause, text
         self.end(history_id, record)
+        return record
 
     def end(self, history_id: str, record: CallRecord) -> None:
         """Have the end of a call written."""

@@ -32,7 +32,7 @@ class NoRouteError(Exception):
 class Trunk:
     """A carrier, and how busy we keep it."""
 
-    def __init__(self, settings: config.Trunk) -> None:
+    def __init__(self, settings: config.Trunk, country: str) -> None:
         parts = PROXY_PARTS.match(settings.proxy)
         assert parts
         self.settings = settings
@@ -41,6 +41,10 @@ class Trunk:
         self.host_port = parts["host"] + (parts["port"] or "")
         self.scheme = settings.proxy.partition(":")[0]
         self.calls = 0
+        self.hotlines: dict[str, str] = {}
+        """However a hotline may be written → as the operator wrote it."""
+        for hotline in settings.hotlines:
+            self.hotlines |= dict.fromkeys(spellings(hotline, country), hotline)
         rate = settings.calls_per_second
         self.pace = TokenBucket(max(1.0, rate), rate) if rate else None
 
@@ -57,10 +61,9 @@ class Trunk:
         """The user part of From: what the carrier wants to see."""
         if self.settings.from_user:
             return self.settings.from_user
-        hotlines = self.settings.hotlines
-        if not hotlines or number in hotlines or number.removeprefix("+") in hotlines:
+        if not self.hotlines:
             return number
-        return hotlines[0]
+        return self.hotlines.get(number) or self.settings.hotlines[0]
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -75,7 +78,7 @@ class Routes:
     """Who is reachable, by the configuration."""
 
     def __init__(self, settings: config.Config) -> None:
-        self.trunks = [Trunk(trunk) for trunk in settings.trunk]
+        self.trunks = [Trunk(trunk, settings.numbers.country) for trunk in settings.trunk]
         self.country = settings.numbers.country
         countries = tuple(settings.calls.countries) or (self.country,)
         self.destinations = Destinations(self.country, countries, settings.calls.allow_premium)
@@ -132,17 +135,32 @@ class Routes:
             raise NoRouteError(f"extension {number} is not registered", "USER_NOT_REGISTERED", "not_registered")
         return phone.uri
 
+    def hotlines(self) -> list[str]:
+        """The caller ids that trunks present, as the operator wrote them; none: they present any."""
+        return [*dict.fromkeys(hotline for trunk in self.trunks for hotline in trunk.settings.hotlines)]
+
+    def may_present(self, number: str) -> bool:
+        """Whether a caller id is one of the hotlines, where there are some."""
+        written = spellings(number, self.country)
+        with_hotlines = [trunk for trunk in self.trunks if trunk.hotlines]
+        return not with_hotlines or any(not written.isdisjoint(trunk.hotlines) for trunk in with_hotlines)
+
     def take_trunk(self, caller: str, now: float) -> Trunk:
         """A place on a trunk: first on one that may present `caller`, else in order. TooManyError when all are full."""
         shortest = math.inf
-        plain = caller.removeprefix("+")
-        preferred = [t for t in self.trunks if caller in t.settings.hotlines or plain in t.settings.hotlines]
+        preferred = [trunk for trunk in self.trunks if caller in trunk.hotlines]
         for trunk in preferred or self.trunks:
             wait = trunk.wait(now)
             if not wait:
                 return trunk
             shortest = min(shortest, wait)
         raise TooManyError("every trunk is at its limit of calls", shortest)
+
+
+def spellings(number: str, country: str) -> set[str]:
+    """A number as it stands, as it is dialled, and as that without its plus."""
+    full = normalized(number, country)
+    return {number, number.removeprefix("+"), full, full.removeprefix("+")}
 
 
 @lru_cache(maxsize=4096)
