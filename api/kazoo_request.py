@@ -148,9 +148,11 @@ class KazooRequest:
 
     def choose_format(self, has_csv: bool) -> None:
         """Note which of what there is the client likes best; RefusedError when it takes none of it."""
-        accepted = self.query.get("accept") or self.envelope.get("accept") or self.http.headers.get("Accept")
+        accepted = self.query.get("accept") or self.envelope.get("accept")
         if not isinstance(accepted, str):
-            return
+            accepted = self.http.headers.get("Accept")
+            if accepted is None:
+                return
         found = preferred(accepted, has_csv)
         if found is None:
             raise RefusedError(Reply(status=406, is_empty=True))
