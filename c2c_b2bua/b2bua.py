@@ -10,6 +10,7 @@ from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.leg import DOWN, INVITING, Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
+from c2c_b2bua.dialog.leg_responses import receive_response
 from c2c_b2bua.dialog.stranger import answer_stranger
 from c2c_b2bua.sip.flow import Hop, Interfaces
 from c2c_b2bua.sip.message import Request, Response
@@ -80,7 +81,7 @@ class B2bua(TransactionLayer):
 
     def responded(self, owner: str, request: Request, response: Response, is_local: bool, now: float) -> Work:
         leg = self.legs.get(owner)
-        return leg.receive(request, response, is_local, now) if leg is not None else []
+        return receive_response(leg, request, response, is_local, now) if leg is not None else []
 
     def leg_event(self, event: events.LegEvent, now: float) -> Work:
         call = self.calls.get(event.call)

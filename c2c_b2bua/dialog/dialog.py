@@ -14,8 +14,8 @@ from c2c_b2bua.sip.uri import Uri
 class Dialog:
     """An early or confirmed dialog of one leg; every INVITE, ACK, BYE in it is built here."""
 
-    __slots__ = ("call_id", "flow", "hop", "local", "remote", "remote_seq", "remote_tag", "remote_target", "request_uri", "routes",
-                 "strict")  # fmt: skip
+    __slots__ = ("call_id", "flow", "hop", "local", "remote", "remote_seq", "remote_tag", "remote_target", "request_uri",
+                 "routes", "strict")  # fmt: skip
 
     def __init__(self, invite: Request, response: Response, flow: Flow | None = None) -> None:
         """From the INVITE and a 101-299 to it (§12.1.2). SipError for a Contact or Record-Route that is none.

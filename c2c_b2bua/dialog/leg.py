@@ -4,25 +4,22 @@
                           └── hang_up ──> CANCELLING ── 487 ──> DOWN     (2xx all the same: ACK, BYE, ENDING)
 
 Commands return actions; what the peer does comes back as the events of `dialog/events.py`.
-Requests of the peer inside the dialog are in `leg_requests.py`.
+What the peer answers is in `leg_responses.py`, what it asks inside the dialog in `leg_requests.py`.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg
-from c2c_b2bua.dialog.authentication import HEADERS, Authentication
+from c2c_b2bua.dialog.authentication import Authentication
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.invitation import ALLOW, compose_cancel, compose_invite
 from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
 from c2c_b2bua.sdp import SessionDescription
-from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.message import Request, Response
-from c2c_b2bua.sip.reason import Why, cause_of, why_of
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Ack, Forget, Reply, SendAck, SendRequest, StartTimer, Work
 from c2c_b2bua.transaction.matching import client_key
@@ -144,148 +141,7 @@ class Leg:
             self.media.decline()
         return [Reply(key, request.response(status, reason))]
 
-    # ── responses ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def receive(self, request: Request, response: Response, is_local: bool, now: float) -> Work:
-        """A response to a request of this leg. `is_local`: ours, because nothing came (408) or went (503)."""
-        if response.status in HEADERS and self.state != DOWN:
-            again = self.try_again(request, response)
-            if again:
-                return again
-        if request is self.invite:
-            return self.invite_response(response, is_local, now)
-        if request is self.reinvite or (request.method == "INVITE" and response.status < 300):
-            return self.reinvite_response(request, response, now)
-        if request is self.bye and response.status >= 200:
-            return self.down(now, events.Down(self.call, self.name))
-        if request.method == "INFO" and response.status >= 200:
-            key = self.informs.pop(request.cseq.number, "")
-            return [events.InformAnswered(self.call, self.name, key, response)]
-        return []
-
-    def invite_response(self, response: Response, is_local: bool, now: float) -> Work:
-        status = response.status
-        if status < 200:
-            return self.provisional(response, now)
-        if status < 300:
-            return self.accepted(response, now)
-        if self.state not in (INVITING, RINGING, CANCELLING):
-            return []
-        if self.state == CANCELLING:
-            self.sip_code = (self.why and self.why.sip_code) or (487 if is_local else status)
-            self.sip_reason = response.reason
-            return self.down(now, events.Down(self.call, self.name))
-        self.why = (
-            Why(cause_of(status), status, response.reason) if is_local else why_of(status, response, response.reason)
-        )
-        self.sip_code, self.sip_reason = status, response.reason
-        return self.down(now, events.Refused(self.call, self.name, self.why, is_local))
-
-    def provisional(self, response: Response, now: float) -> Work:
-        first = not self.heard
-        self.heard = True
-        if self.state == CANCELLING:
-            return self.cancel() if first else []
-        if response.status == 100 or self.state not in (INVITING, RINGING):
-            return []
-        if response.content_type == "application/sdp":
-            self.early_body = response.body
-        if self.state == RINGING or response.status < 180:
-            return []
-        self.state = RINGING
-        self.ringing_at = now
-        return [events.Ringing(self.call, self.name)]
-
-    def accepted(self, response: Response, now: float) -> Work:
-        """Every 2xx is acknowledged: the first makes the dialog; one of another fork, or after we gave up, is hung up."""
-        assert self.invite is not None
-        sequence, tag = self.invite.cseq.number, response.to_tag or ""
-        known = self.acks.get((sequence, tag))
-        if known is not None:
-            return [known]
-        try:
-            dialog = Dialog(self.invite, response, self.party.flow)
-        except SipError as error:
-            return self.misunderstood(error, now)
-        work = self.acknowledge(dialog, self.invite, tag)
-        if self.state not in (INVITING, RINGING):
-            bye = dialog.request("BYE", sequence + 1)
-            self.sign(bye)
-            if self.state == CANCELLING:
-                # The 2xx crossed our CANCEL: the peer has answered, and is told that it is over.
-                self.state, self.dialog, self.bye, self.answered_at = ENDING, dialog, bye, now
-                self.sip_code, self.sip_reason = response.status, response.reason
-                self.say_why(bye)
-            return [*work, SendRequest(self.key, bye, dialog.hop, dialog.flow)]
-        self.state, self.dialog, self.answered_at = UP, dialog, now
-        self.sip_code, self.sip_reason = response.status, response.reason
-        try:
-            self.media.answered(SessionDescription.parse(response.body or self.early_body))
-        except SipError as error:
-            why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
-            return [*work, *self.send_bye(why), events.Refused(self.call, self.name, why, True)]
-        self.early_body = self.invite.body = b""
-        return [*work, events.Answered(self.call, self.name)]
-
-    def misunderstood(self, error: SipError, now: float) -> Work:
-        """A 2xx that no ACK can follow, for its Contact or Record-Route is none."""
-        if self.state not in (INVITING, RINGING):
-            return []
-        self.why, self.sip_code, self.sip_reason = Why("INTERWORKING", 502, error.reason), 502, error.reason
-        return self.down(now, events.Refused(self.call, self.name, self.why, True))
-
-    def reinvite_response(self, request: Request, response: Response, now: float) -> Work:
-        status = response.status
-        if status < 200 or self.dialog is None:
-            return []
-        if status < 300:
-            tag = response.to_tag or ""
-            known = self.acks.get((request.cseq.number, tag))
-            if known is not None:
-                return [known]
-            with suppress(SipError):  # a Contact that is none: the last one stays
-                self.dialog.refresh(response)
-            work = self.acknowledge(self.dialog, request, tag)
-            self.reinvite = None
-            request.let_go()
-            if self.state != UP:
-                return work
-            try:
-                self.media.answered(SessionDescription.parse(response.body))
-            except SipError as error:
-                return [*work, *self.break_off(Why("INCOMPATIBLE_DESTINATION", 488, error.reason))]
-            return [*work, events.Reanswered(self.call, self.name)]
-        self.reinvite = None
-        if self.state != UP:
-            return []
-        self.media.refused()
-        if status in (408, 481):
-            # The peer does not know the dialog any more, or is gone (§12.2.1.2).
-            return self.break_off(why_of(status, response, response.reason))
-        return [events.Rerefused(self.call, self.name, response)]
-
-    def try_again(self, request: Request, response: Response) -> Work:
-        """Answer a challenge: the same request with credentials, the next CSeq and a new branch (§22.2)."""
-        authentication = self.authentication
-        if self.state == CANCELLING or request.method == "CANCEL":
-            return []
-        if authentication is None or not authentication.absorb(request, response, request.tries):
-            return []
-        self.sequence += 1
-        again = authentication.again(request, self.sequence)
-        way = self.dialog if self.dialog is not None else self.party
-        hop, flow = way.hop, way.flow
-        if request is self.invite:
-            self.invite, self.heard = again, False
-        elif request is self.reinvite:
-            self.reinvite = again
-        elif request is self.bye:
-            self.bye = again
-        elif request.method == "INFO" and request.cseq.number in self.informs:
-            self.informs[self.sequence] = self.informs.pop(request.cseq.number)
-        else:
-            flow = request.flow  # the BYE to another fork goes where it went before
-        return [SendRequest(self.key, again, hop, flow)]
+    # ── timers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def timer(self, name: str, now: float) -> Work:
         if name == "ring" and self.state in (INVITING, RINGING):

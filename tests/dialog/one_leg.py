@@ -9,6 +9,7 @@ from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.events import LegEvent
 from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
+from c2c_b2bua.dialog.leg_responses import receive_response
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.stranger import answer_stranger
 from c2c_b2bua.sdp import Origin, SessionDescription, held_offer
@@ -62,7 +63,7 @@ class OneLeg(TransactionLayer):
         return cancelled(self.leg, key) if owner else []
 
     def responded(self, owner: str, request: Request, response: Response, is_local: bool, now: float) -> Work:
-        return self.leg.receive(request, response, is_local, now)
+        return receive_response(self.leg, request, response, is_local, now)
 
     def machine(self, key: str) -> Leg | None:
         return self.leg if key == self.leg.key else None

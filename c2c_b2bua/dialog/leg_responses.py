@@ -1,0 +1,161 @@
+"""What the peer of a leg answers: to its INVITE, its re-INVITE, its BYE (RFC 3261 §12.1, §13.2.2, §14.1, §22)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from c2c_b2bua.dialog import events
+from c2c_b2bua.dialog.authentication import HEADERS
+from c2c_b2bua.dialog.dialog import Dialog
+from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, RINGING, UP, Leg
+from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reason import Why, cause_of, why_of
+from c2c_b2bua.transaction.actions import SendRequest, Work
+
+
+def receive_response(leg: Leg, request: Request, response: Response, is_local: bool, now: float) -> Work:
+    """A response to a request of this leg. `is_local`: ours, because nothing came (408) or went (503)."""
+    if response.status in HEADERS and leg.state != DOWN:
+        again = try_again(leg, request, response)
+        if again:
+            return again
+    if request is leg.invite:
+        return invite_response(leg, response, is_local, now)
+    if request is leg.reinvite or (request.method == "INVITE" and response.status < 300):
+        return reinvite_response(leg, request, response, now)
+    if request is leg.bye and response.status >= 200:
+        return leg.down(now, events.Down(leg.call, leg.name))
+    if request.method == "INFO" and response.status >= 200:
+        key = leg.informs.pop(request.cseq.number, "")
+        return [events.InformAnswered(leg.call, leg.name, key, response)]
+    return []
+
+
+def invite_response(leg: Leg, response: Response, is_local: bool, now: float) -> Work:
+    status = response.status
+    if status < 200:
+        return provisional(leg, response, now)
+    if status < 300:
+        return accepted(leg, response, now)
+    if leg.state not in (INVITING, RINGING, CANCELLING):
+        return []
+    if leg.state == CANCELLING:
+        leg.sip_code = (leg.why and leg.why.sip_code) or (487 if is_local else status)
+        leg.sip_reason = response.reason
+        return leg.down(now, events.Down(leg.call, leg.name))
+    leg.why = Why(cause_of(status), status, response.reason) if is_local else why_of(status, response, response.reason)
+    leg.sip_code, leg.sip_reason = status, response.reason
+    return leg.down(now, events.Refused(leg.call, leg.name, leg.why, is_local))
+
+
+def provisional(leg: Leg, response: Response, now: float) -> Work:
+    first = not leg.heard
+    leg.heard = True
+    if leg.state == CANCELLING:
+        return leg.cancel() if first else []
+    if response.status == 100 or leg.state not in (INVITING, RINGING):
+        return []
+    if response.content_type == "application/sdp":
+        leg.early_body = response.body
+    if leg.state == RINGING or response.status < 180:
+        return []
+    leg.state = RINGING
+    leg.ringing_at = now
+    return [events.Ringing(leg.call, leg.name)]
+
+
+def accepted(leg: Leg, response: Response, now: float) -> Work:
+    """Every 2xx is acknowledged: the first makes the dialog; one of another fork, or after we gave up, is hung up."""
+    assert leg.invite is not None
+    sequence, tag = leg.invite.cseq.number, response.to_tag or ""
+    known = leg.acks.get((sequence, tag))
+    if known is not None:
+        return [known]
+    try:
+        dialog = Dialog(leg.invite, response, leg.party.flow)
+    except SipError as error:
+        return misunderstood(leg, error, now)
+    work = leg.acknowledge(dialog, leg.invite, tag)
+    if leg.state not in (INVITING, RINGING):
+        bye = dialog.request("BYE", sequence + 1)
+        leg.sign(bye)
+        if leg.state == CANCELLING:
+            # The 2xx crossed our CANCEL: the peer has answered, and is told that it is over.
+            leg.state, leg.dialog, leg.bye, leg.answered_at = ENDING, dialog, bye, now
+            leg.sip_code, leg.sip_reason = response.status, response.reason
+            leg.say_why(bye)
+        return [*work, SendRequest(leg.key, bye, dialog.hop, dialog.flow)]
+    leg.state, leg.dialog, leg.answered_at = UP, dialog, now
+    leg.sip_code, leg.sip_reason = response.status, response.reason
+    try:
+        leg.media.answered(SessionDescription.parse(response.body or leg.early_body))
+    except SipError as error:
+        why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
+        return [*work, *leg.send_bye(why), events.Refused(leg.call, leg.name, why, True)]
+    leg.early_body = leg.invite.body = b""
+    return [*work, events.Answered(leg.call, leg.name)]
+
+
+def misunderstood(leg: Leg, error: SipError, now: float) -> Work:
+    """A 2xx that no ACK can follow, for its Contact or Record-Route is none."""
+    if leg.state not in (INVITING, RINGING):
+        return []
+    leg.why, leg.sip_code, leg.sip_reason = Why("INTERWORKING", 502, error.reason), 502, error.reason
+    return leg.down(now, events.Refused(leg.call, leg.name, leg.why, True))
+
+
+def reinvite_response(leg: Leg, request: Request, response: Response, now: float) -> Work:
+    status = response.status
+    if status < 200 or leg.dialog is None:
+        return []
+    if status < 300:
+        tag = response.to_tag or ""
+        known = leg.acks.get((request.cseq.number, tag))
+        if known is not None:
+            return [known]
+        with suppress(SipError):  # a Contact that is none: the last one stays
+            leg.dialog.refresh(response)
+        work = leg.acknowledge(leg.dialog, request, tag)
+        leg.reinvite = None
+        request.let_go()
+        if leg.state != UP:
+            return work
+        try:
+            leg.media.answered(SessionDescription.parse(response.body))
+        except SipError as error:
+            return [*work, *leg.break_off(Why("INCOMPATIBLE_DESTINATION", 488, error.reason))]
+        return [*work, events.Reanswered(leg.call, leg.name)]
+    leg.reinvite = None
+    if leg.state != UP:
+        return []
+    leg.media.refused()
+    if status in (408, 481):
+        # The peer does not know the dialog any more, or is gone (§12.2.1.2).
+        return leg.break_off(why_of(status, response, response.reason))
+    return [events.Rerefused(leg.call, leg.name, response)]
+
+
+def try_again(leg: Leg, request: Request, response: Response) -> Work:
+    """Answer a challenge: the same request with credentials, the next CSeq and a new branch (§22.2)."""
+    authentication = leg.authentication
+    if leg.state == CANCELLING or request.method == "CANCEL":
+        return []
+    if authentication is None or not authentication.absorb(request, response, request.tries):
+        return []
+    leg.sequence += 1
+    again = authentication.again(request, leg.sequence)
+    way = leg.dialog if leg.dialog is not None else leg.party
+    hop, flow = way.hop, way.flow
+    if request is leg.invite:
+        leg.invite, leg.heard = again, False
+    elif request is leg.reinvite:
+        leg.reinvite = again
+    elif request is leg.bye:
+        leg.bye = again
+    elif request.method == "INFO" and request.cseq.number in leg.informs:
+        leg.informs[leg.sequence] = leg.informs.pop(request.cseq.number)
+    else:
+        flow = request.flow  # the BYE to another fork goes where it went before
+    return [SendRequest(leg.key, again, hop, flow)]
