@@ -1,0 +1,272 @@
+"""What comes back in Kazoo's dialect, as structs; they describe, nothing is encoded by them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from api.envelope import Envelope
+from api.openapi.kazoo_requests import CALL_ID, SENT, Metadata
+from api.openapi.operation import any_of
+
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Moment = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds; null: it did not happen")]
+Gregorian = Annotated[int, Meta(description="Seconds since the year 0: Unix time + 62167219200")]
+StoredDocument = Annotated[dict[str, Any], any_of("StoredClickToCall")]
+
+STORED = {
+    **SENT,
+    "description": "A click-to-call as it is kept: with its id, and with the defaults filled in",
+    "required": ["id", "name", "extension", "auth_required", "custom_application_vars"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        **SENT["properties"],
+        "_read_only": {
+            "type": "object",
+            "properties": {"deleted": {"type": "boolean"}},
+            "description": "Only in the answer to DELETE",
+        },
+    },
+}
+
+
+class TokenOwner(msgspec.Struct, kw_only=True):
+    """Whose token it is."""
+
+    account_id: Id
+    account_name: str
+    reseller_id: Id
+    is_reseller: bool
+    language: str
+    apps: list[Any]
+    owner_id: Annotated[str, Meta(description="The user, if it was a user who logged in")] | UnsetType = UNSET
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """A click-to-call in a list."""
+
+    id: Id
+    name: str
+    extension: str
+
+
+class Endpoint(msgspec.Struct, kw_only=True):
+    """Who is rung first."""
+
+    invite_format: str
+    route: str
+    to_did: str
+    to_realm: str
+
+
+class ApplicationData(msgspec.Struct, kw_only=True):
+    """What is done with them."""
+
+    route: Annotated[str, Meta(description="Who is rung second")]
+
+
+class ChannelVars(msgspec.Struct, kw_only=True):
+    """Kazoo's words for whose call it is and between whom."""
+
+    account_id: Id
+    authorizing_id: Id
+    authorizing_type: str
+    auto_answer_loopback: bool
+    from_uri: str
+    request_uri: str
+    loopback_request_uri: str
+    inherit_codec: bool
+    retain_cid: bool
+
+
+class Originate(msgspec.Struct, kw_only=True):
+    """A connect that was accepted, in the words of Kazoo's request to its switch."""
+
+    application_name: str
+    application_data: ApplicationData
+    call_id: Annotated[str, Meta(description="Of the whole call: in history, and to hang it up", examples=[CALL_ID])]
+    outbound_call_id: str
+    origination_call_id: str
+    endpoints: list[Endpoint]
+    timeout: Annotated[float, Meta(description="Seconds the first leg may ring")]
+    ignore_early_media: bool
+    outbound_callee_id_name: str
+    outbound_callee_id_number: str
+    outbound_caller_id_name: str
+    outbound_caller_id_number: str
+    dial_endpoint_method: str
+    continue_on_fail: bool
+    custom_channel_vars: ChannelVars
+    custom_application_vars: dict[str, Any]
+    export_custom_channel_vars: list[str]
+    simplify_loopback: bool
+    loopback_bowout: bool
+    start_control_process: bool
+    bypass_media: bool | str | UnsetType = UNSET
+    presence_id: str | UnsetType = UNSET
+    ringback: str | UnsetType = UNSET
+    custom_sip_headers: dict[str, Any] | UnsetType = UNSET
+    hold_media: str | UnsetType = UNSET
+
+
+class Leg(msgspec.Struct, kw_only=True):
+    """One side of a call, as far as it was dialled."""
+
+    leg: Literal["a", "b"]
+    call_id: Annotated[str, Meta(description="The SIP Call-ID")]
+    target: str
+    trunk: str | None
+    invited_at: Moment | None
+    ringing_at: Moment | None
+    answered_at: Moment | None
+    ended_at: Moment | None
+    sip_code: Annotated[int | None, Meta(description="The final response to the INVITE")]
+    reason: str | None
+    cause: Annotated[str | None, Meta(description="`USER_BUSY`, `NO_ANSWER`, `NORMAL_CLEARING`, …")]
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """What is the same while a call goes on and after it."""
+
+    id: Id
+    timestamp: Gregorian
+    contact: Annotated[str, Meta(description="The normalized number or URI")]
+    call_id: str
+    metadata: Metadata | UnsetType = UNSET
+
+
+class LiveCall(Call, kw_only=True):
+    """A call that goes on."""
+
+    state: Literal["dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
+
+
+class HistoryItem(Call, kw_only=True):
+    """What became of a call; one that goes on has neither result nor end."""
+
+    result: Annotated[Literal["success", "error"], Meta(description="`success`: the two were joined")] | UnsetType = (
+        UNSET
+    )
+    cause: (
+        Annotated[
+            str | None, Meta(description="`USER_BUSY`, `NO_ANSWER`, …; absent when somebody hung up a bridged call")
+        ]
+        | UnsetType
+    ) = UNSET
+    sip_code: int | UnsetType | None = UNSET
+    reason: str | UnsetType | None = UNSET
+    ended_by: Literal["a", "b", "api", "timer", "error"] | UnsetType | None = UNSET
+    bridged_at: Moment | UnsetType | None = UNSET
+    ended_at: Moment | UnsetType | None = UNSET
+    legs: list[Leg] | UnsetType = UNSET
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    """What one policy says to a dry run."""
+
+    policy: Annotated[
+        str,
+        Meta(
+            description="`service`, `account`, `throttle`, `contact`, `whitelist`, `limits`, `route`, `trunk`, `address`"
+        ),
+    ]
+    passed: bool
+    message: str | UnsetType = UNSET
+    errors: dict[str, Any] | UnsetType = UNSET
+    retry_after: Annotated[float, Meta(description="Seconds")] | UnsetType = UNSET
+
+
+class PlannedLeg(msgspec.Struct, kw_only=True):
+    """Where a leg would go."""
+
+    leg: Literal["a", "b"]
+    target: str
+    trunk: str | None
+    uri: str
+
+
+class DryRun(msgspec.Struct, kw_only=True):
+    """What a connect would do."""
+
+    dry_run: Annotated[bool, Meta(extra_json_schema={"const": True})]
+    accepted: bool
+    verdicts: list[Verdict]
+    legs: list[PlannedLeg]
+    invite: Annotated[str | None, Meta(description="The INVITE that would be sent first")]
+
+
+class Success(Envelope, kw_only=True):
+    """Around every answer that says yes."""
+
+    status: Literal["success"]
+
+
+class TokenReply(Success, kw_only=True):
+    """The token is in `auth_token`."""
+
+    data: TokenOwner
+
+
+class DocumentReply(Success, kw_only=True):
+    """One click-to-call; its revision is its ETag too."""
+
+    data: StoredDocument
+
+
+class DocumentsReply(Success, kw_only=True):
+    """A list of click-to-calls."""
+
+    data: list[Summary]
+
+
+class ConnectReply(Success, kw_only=True):
+    """The call that was accepted; of a blocking connect its history item, of a dry run what it would do."""
+
+    data: Annotated[dict[str, Any], any_of(Originate, HistoryItem, DryRun)]
+
+
+class HistoryReply(Success, kw_only=True):
+    """Calls of the past and those going on."""
+
+    data: list[HistoryItem]
+
+
+class LiveCallsReply(Success, kw_only=True):
+    """Calls that go on."""
+
+    data: list[LiveCall]
+
+
+class CallReply(Success, kw_only=True):
+    """One call, that goes on or is over."""
+
+    data: Annotated[dict[str, Any], any_of(LiveCall, HistoryItem)]
+
+
+class LiveCallReply(Success, kw_only=True):
+    """The call that was hung up, as it was."""
+
+    data: LiveCall
+
+
+class NamesReply(Success, kw_only=True):
+    """Names."""
+
+    data: list[str]
+
+
+class SchemaReply(Success, kw_only=True):
+    """A JSON Schema, draft 4."""
+
+    data: dict[str, Any]
+
+
+class ErrorReply(Envelope, kw_only=True):
+    """Around every answer that says no; `error` is the HTTP status."""
+
+    data: Any
+    status: Literal["error"]
+    error: Annotated[str, Meta(pattern="^[45][0-9][0-9]$")]
+    message: str
