@@ -7,7 +7,7 @@ from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy
 from c2c_b2bua.dialog import events
-from c2c_b2bua.dialog.actions import ForgetLeg
+from c2c_b2bua.dialog.actions import ForgetLeg, KeepLeg
 from c2c_b2bua.dialog.leg import DOWN, INVITING, Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
 from c2c_b2bua.dialog.leg_responses import receive_response
@@ -40,6 +40,7 @@ class B2bua(TransactionLayer):
         self.carry_out |= {
             **dict.fromkeys(NEWS, self.put_out),
             **dict.fromkeys(EVENTS, self.leg_event),
+            KeepLeg: self.keep_leg,
             ForgetLeg: self.forget_leg,
         }
 
@@ -102,7 +103,7 @@ class B2bua(TransactionLayer):
         call = self.calls.get(call_id)
         if call is None:
             return []
-        for leg in (call.a, call.b):
+        for leg in call.legs:
             self.legs.pop(leg.key, None)
         return self.settle(call.abandon(why, now), now)
 
@@ -130,6 +131,10 @@ class B2bua(TransactionLayer):
             if leg.state == DOWN:
                 del self.legs[owner]
 
+    def keep_leg(self, action: KeepLeg, now: float) -> Work:
+        self.legs[action.leg.key] = action.leg
+        return []
+
     def forget_leg(self, action: ForgetLeg, now: float) -> Work:
         if action.owner not in self.open_clients:
             self.legs.pop(action.owner, None)
@@ -138,6 +143,6 @@ class B2bua(TransactionLayer):
     def forgotten(self, key: str) -> None:
         call = self.calls.pop(key, None)
         if call is not None:
-            for leg in (call.a, call.b):
+            for leg in call.legs:
                 if leg.key not in self.open_clients:
                     self.legs.pop(leg.key, None)

@@ -8,12 +8,14 @@ How the legs come together is in `reinvite.py`, what passes between them afterwa
 
 from __future__ import annotations
 
-from c2c_b2bua.call import bridge, reinvite
+from c2c_b2bua.call import bridge, hunt, reinvite
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.leg import DOWN, Leg
+from c2c_b2bua.dialog.party import Party
+from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Forget, StartTimer, Work
@@ -28,8 +30,9 @@ OUT_OF_TIME = Why("ALLOTTED_TIMEOUT", None, "the call reached its longest durati
 class Call:
     """Takes the events of its two legs; `address` is ours, for descriptions that we make up."""
 
-    __slots__ = ("a", "accepted_at", "address", "b", "backing_off", "bridged_at", "ended_at", "ended_by", "id", "order",
-                 "owed", "relay", "retries", "state", "tellings", "tokens", "why")  # fmt: skip
+    __slots__ = ("a", "accepted_at", "address", "attempts", "b", "backing_off", "bridged_at", "ended_at", "ended_by",
+                 "failure", "groups", "id", "named", "offer", "order", "owed", "relay", "retries", "rivals", "state",
+                 "tellings", "tokens", "why")  # fmt: skip
 
     def __init__(self, order: CallOrder, tokens: Tokens, address: str, now: float) -> None:
         self.id = order.call_id
@@ -52,9 +55,26 @@ class Call:
         self.retries = 0
         self.relay: tuple[str, str] | None = None
         """(leg, key) of the re-INVITE or UPDATE that is being passed to the other leg."""
+        self.rivals: tuple[Leg, ...] = ()
+        """Legs that ring, or rang, beside `a` or `b`; named `a2`, `b3` …"""
+        self.named = 1
+        self.attempts: tuple[LegRecord, ...] = ()
+        """What became of rivals."""
+        self.groups: tuple[tuple[Party, ...], ...] = ()
+        """Whom the side that is being rung can be reached by besides."""
+        self.offer: SessionDescription | None = None
+        self.failure: tuple[EndedBy, Why] | None = None
+        """The best reason yet why the side that is being rung cannot be reached."""
 
     def leg(self, name: str) -> Leg:
+        if len(name) > 1:
+            return next(leg for leg in self.rivals if leg.name == name)
         return self.a if name == "a" else self.b
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        """All that have not been put aside."""
+        return (self.a, self.b, *self.rivals)
 
     def other(self, name: str) -> Leg:
         return self.b if name == "a" else self.a
@@ -72,7 +92,9 @@ class Call:
         self.state = ENDING
         self.ended_by, self.why = ended_by, why
         self.relay = None
-        return [*self.a.hang_up(why, now), *self.b.hang_up(why, now), *self.ended_if_down(now)]
+        self.groups = ()
+        work = [action for leg in self.legs for action in leg.hang_up(why, now)]
+        return [*work, *self.ended_if_down(now)]
 
     def abandon(self, why: Why, now: float) -> Work:
         """End without waiting for the legs: nobody is left to carry their messages."""
@@ -80,7 +102,7 @@ class Call:
             return []
         if self.state != ENDING:
             self.ended_by, self.why = "error", why
-        for leg in (self.a, self.b):
+        for leg in self.legs:
             if leg.state != DOWN:
                 leg.state, leg.why, leg.ended_at = DOWN, leg.why or self.why, now
         self.state = ENDING
@@ -92,17 +114,27 @@ class Call:
         """Something happened to a leg."""
         match event:
             case events.Ringing():
-                return [self.news(LegRinging, now, event.leg)]
+                rang = [leg for leg in self.legs if leg.name[0] == event.leg[0] and leg.ringing_at is not None]
+                return [self.news(LegRinging, now, event.leg)] if len(rang) == 1 else []
             case events.Answered() if self.state == RINGING_A:
                 self.state = RINGING_B
-                return [self.news(LegAnswered, now, event.leg), *reinvite.ring_b(self, now)]
+                work = hunt.answered(self, event, now)
+                return [*work, self.news(LegAnswered, now, event.leg), *reinvite.ring_b(self, now)]
             case events.Answered() if self.state == RINGING_B:
                 self.state = JOINING
-                return [self.news(LegAnswered, now, event.leg), *reinvite.join(self, now)]
+                work = hunt.answered(self, event, now)
+                return [*work, self.news(LegAnswered, now, event.leg), *reinvite.join(self, now)]
+            case events.Refused() if self.state in (RINGING_A, RINGING_B):
+                return hunt.refused(self, event.leg, who_refused(event), event.why, now)
+            case events.RangOut() if self.state in (RINGING_A, RINGING_B):
+                return hunt.rang_out(self, event.leg, NO_ANSWER, now)
+            case events.Down() | events.Refused() | events.HungUp() if len(event.leg) > 1:
+                for rival in self.rivals:
+                    if rival.name == event.leg:
+                        self.put_aside(rival)
+                return self.ended_if_down(now)
             case events.Refused():
                 return self.end(who_refused(event), event.why, now)
-            case events.RangOut():
-                return self.end("timer", NO_ANSWER, now)
             case events.HungUp():
                 return self.hung_up(event, now)
             case events.Down():
@@ -110,6 +142,11 @@ class Call:
         if self.state == BRIDGED:
             return bridge.receive(self, event, now)
         return reinvite.receive(self, event, now) if self.state in (RINGING_B, JOINING) else []
+
+    def put_aside(self, leg: Leg) -> None:
+        """A rival is down: all that is left of it is its record."""
+        self.rivals = tuple(rival for rival in self.rivals if rival is not leg)
+        self.attempts += (leg_record(leg),)
 
     def hung_up(self, event: events.HungUp, now: float) -> Work:
         """A leg is gone. A who gives up while B rings cancelled the call; later it is an ordinary hang-up."""
@@ -125,6 +162,8 @@ class Call:
             return []
         if name == "duration":
             return self.end("timer", OUT_OF_TIME, now)
+        if name.startswith("progress"):
+            return hunt.no_progress(self, name, now)
         self.backing_off -= {name.removeprefix("glare ")}
         return reinvite.tell(self, now)
 
@@ -138,7 +177,7 @@ class Call:
 
     def ended_if_down(self, now: float) -> Work:
         """The last word on the call, once both legs are down."""
-        if self.state != ENDING or not (self.a.is_over and self.b.is_over):
+        if self.state != ENDING or not all(leg.is_over for leg in self.legs):
             return []
         self.state = ENDED
         self.ended_at = now
@@ -160,6 +199,7 @@ class Call:
             sip_code=(why.sip_code or (200 if self.bridged_at else None)) if why else None,
             reason=legible(why.text) if why else None,
             legs=[leg_record(leg) for leg in (self.a, self.b) if leg.invited_at is not None],
+            attempts=[*self.attempts, *(leg_record(leg) for leg in self.rivals)],
         )
 
 
@@ -181,7 +221,7 @@ def leg_record(leg: Leg) -> LegRecord:
 
 
 def leg_name(name: str) -> LegName:
-    return "a" if name == "a" else "b"
+    return "a" if name[0] == "a" else "b"
 
 
 def who_refused(event: events.Refused) -> EndedBy:

@@ -16,6 +16,12 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The call's id in API and history, `c2c-<32 hex>-<10 hex>`; the legs have SIP Call-IDs of their own."""
     a: Party
     b: Party
+    a_beside: tuple[Party, ...] = ()
+    """Rung at once with `a`: the first to answer is the leg."""
+    b_beside: tuple[Party, ...] = ()
+    a_instead: tuple[tuple[Party, ...], ...] = ()
+    """Groups rung in turn after `a` and those beside it failed in a way that lets another way succeed."""
+    b_instead: tuple[tuple[Party, ...], ...] = ()
     codecs: tuple[str, ...] = ("PCMU", "PCMA", "telephone-event")
     max_duration: float = 14400.0
     """Seconds from the order to the end, whatever happens."""

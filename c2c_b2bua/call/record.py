@@ -44,3 +44,5 @@ class CallRecord(msgspec.Struct, kw_only=True):
     """The SIP code `cause` comes from."""
     reason: str | None = None
     legs: list[LegRecord] = []
+    attempts: list[LegRecord] = []
+    """Those that were rung too and did not become the leg: another phone answered, or another way was tried."""

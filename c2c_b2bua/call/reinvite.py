@@ -24,11 +24,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from c2c_b2bua.call import hunt
+from c2c_b2bua.call.hunt import new_origin
 from c2c_b2bua.call.payload_types import as_offer, holds_good
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.info import answer_info
 from c2c_b2bua.dialog.leg import Leg
-from c2c_b2bua.sdp import Origin, SessionDescription, held_answer, held_offer, session_lines
+from c2c_b2bua.sdp import SessionDescription, held_answer, held_offer, session_lines
 from c2c_b2bua.sip.reason import Why, cause_of
 from c2c_b2bua.transaction.actions import StartTimer, Work
 
@@ -43,7 +45,7 @@ MAX_RETRIES = 10
 
 def ring_a(call: Call, now: float) -> Work:
     """A is offered our codecs, on hold: its phone rings, and nobody hears dead RTP."""
-    return call.a.ring(held_offer(new_origin(call), call.address, call.order.codecs), now)
+    return hunt.ring(call, "a", held_offer(new_origin(call), call.address, call.order.codecs), now)
 
 
 def ring_b(call: Call, now: float) -> Work:
@@ -55,7 +57,7 @@ def ring_b(call: Call, now: float) -> Work:
     if all(offer.address_of(media) in ("0.0.0.0", "::") for media in offer.media):
         # Some phones answer a hold so (RFC 2543); handed on, it would hold B. A tells its address in its second answer.
         offer = SessionDescription(offer.origin, session_lines(call.address), without_connection(offer).media)
-    return call.b.ring(offer, now)
+    return hunt.ring(call, "b", offer, now)
 
 
 def join(call: Call, now: float) -> Work:
@@ -148,10 +150,6 @@ def not_told(call: Call, event: events.Rerefused, now: float) -> Work:
         delay = 2.1 + call.tokens.number(191) / 100
         return [StartTimer(call.id, f"glare {event.leg}", now + delay)]
     return call.end("a" if event.leg == "a" else "b", Why(cause_of(status), status, event.response.reason), now)
-
-
-def new_origin(call: Call) -> Origin:
-    return Origin("c2c", str(call.tokens.number(2**31)), 1, call.address)
 
 
 def without_connection(description: SessionDescription) -> SessionDescription:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from c2c_b2bua.transaction.actions import Action
+
+if TYPE_CHECKING:
+    from c2c_b2bua.dialog.leg import Leg
+
+
+class KeepLeg(Action, frozen=True, gc=False):
+    """A leg begins: what comes for it shall find it."""
+
+    leg: Leg
 
 
 class ForgetLeg(Action, frozen=True, gc=False):

@@ -13,7 +13,7 @@ Q850 = {
     "UNALLOCATED_NUMBER": 1, "NO_ROUTE_DESTINATION": 3, "NORMAL_CLEARING": 16, "USER_BUSY": 17, "NO_USER_RESPONSE": 18,
     "NO_ANSWER": 19, "SUBSCRIBER_ABSENT": 20, "CALL_REJECTED": 21, "NUMBER_CHANGED": 22, "REDIRECTION_TO_NEW_DESTINATION": 23,
     "EXCHANGE_ROUTING_ERROR": 25, "DESTINATION_OUT_OF_ORDER": 27, "INVALID_NUMBER_FORMAT": 28, "FACILITY_REJECTED": 29,
-    "NORMAL_UNSPECIFIED": 31, "NORMAL_CIRCUIT_CONGESTION": 34, "NETWORK_OUT_OF_ORDER": 38,
+    "NORMAL_UNSPECIFIED": 31, "LOSE_RACE": 26, "NORMAL_CIRCUIT_CONGESTION": 34, "NETWORK_OUT_OF_ORDER": 38,
     "NORMAL_TEMPORARY_FAILURE": 41, "SWITCH_CONGESTION": 42, "BEARERCAPABILITY_NOTAUTH": 57, "BEARERCAPABILITY_NOTAVAIL": 58,
     "SERVICE_UNAVAILABLE": 63, "SERVICE_NOT_IMPLEMENTED": 79, "INCOMPATIBLE_DESTINATION": 88,
     "RECOVERY_ON_TIMER_EXPIRE": 102, "INTERWORKING": 127,
@@ -45,11 +45,15 @@ class Why(msgspec.Struct, frozen=True, gc=False):
     @property
     def header(self) -> str:
         """The value of a Reason header for BYE and CANCEL (RFC 3326 §2)."""
+        if self.cause == "LOSE_RACE":
+            # So that a phone which rang beside another does not show a call missed.
+            return 'SIP;cause=200;text="Call completed elsewhere"'
         number = Q850.get(self.cause, 31)
         return f"Q.850;cause={number};text={quote(self.cause)}"
 
 
 HUNG_UP = Why("NORMAL_CLEARING")
+ELSEWHERE = Why("LOSE_RACE", 487, "answered elsewhere")
 
 
 def cause_of(status: int) -> str:

@@ -4,6 +4,9 @@ A line is `LEG <- WHAT [LABEL]` (to the phone) or `LEG -> WHAT [LABEL]` (from th
 (`487 INVITE` names the request that is answered, when it is not the last one). What comes after two spaces is a comment;
 `lost` there loses the message. Other lines: `wait 30 s`, `api: hang up`, `record: KEY=VALUE …`.
 
+The first line may say, after a `#`, `credentials` (both parties have some), and who else is rung: `a_beside=A2,A3` at once
+with A, `b_instead=B2,B3` one after the other when B fails.
+
 LABEL is a session description: `held` is our own first offer, `ours` one at our address that is not held;
 `KIND-LEG[N]` is one of a phone at port 3998+2N,
 KIND one of `answer`, `offer` (sendrecv), `hold` (sendonly), `held` (recvonly), `silent` (inactive), `none` (port 0),
@@ -26,12 +29,14 @@ from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Send
 
 LINE = re.compile(
-    r"\s*(?P<leg>[AB]) (?P<way><-|->) (?P<what>[A-Z]+|\d{3})"
+    r"\s*(?P<leg>[AB]\d?) (?P<way><-|->) (?P<what>[A-Z]+|\d{3})"
     r"(?: (?P<of>[A-Z]+))?(?: (?P<label>[a-z0-9-]+))?(?:  +(?P<note>.*))?"
 )
 LABEL = re.compile(r"(?P<kind>[a-z]+)-(?P<leg>[ab])(?P<n>\d*)")
 DIRECTIONS = {"hold": "sendonly", "held": "recvonly", "silent": "inactive"}
 HOSTS = {"a": "192.0.2.10", "b": "192.0.2.20"}
+PORTS = {"A": 5070, "A2": 5072, "A3": 5074, "B": 5080, "B2": 5082, "B3": 5084}
+PHONES = {port: name for name, port in PORTS.items()}
 OURS = "192.0.2.1"
 
 
@@ -91,12 +96,21 @@ class Player:
         self.interface = interfaces.interfaces[0]
         self.core = B2bua(interfaces, Tokens(b"ladder"))
         self.now = 1000.0
-        self.ends = {"A": PhoneMemory("A", 5070, "tag-a"), "B": PhoneMemory("B", 5080, "tag-b")}
+        self.ends = {name: PhoneMemory(name, port, f"tag-{name.lower()}") for name, port in PORTS.items()}
         self.out: list[tuple[str, Request | Response]] = []
         self.news: list[CallNews] = []
         self.raw: list[bytes] = []
         party = {"ring_timeout": 30.0, "from_uri": "sip:caller@acme.example.com"}
         credentials = order.pop("credentials", {})
+
+        def phone(name: str) -> Party:
+            uri = f"sip:{name.lower()}@{HOSTS[name[0].lower()]}:{PORTS[name]}"
+            return Party(target=f"phone {name}", uri=uri, **party, **credentials)  # type: ignore[arg-type]
+
+        for field_name in ("a_beside", "b_beside"):
+            order[field_name] = tuple(phone(name) for name in order.get(field_name, ()))  # type: ignore[attr-defined]
+        for field_name in ("a_instead", "b_instead"):
+            order[field_name] = tuple((phone(name),) for name in order.get(field_name, ()))  # type: ignore[attr-defined]
         self.order = CallOrder(
             call_id="c2c-ladder",
             a=Party(target="1001", uri="sip:1001@192.0.2.10:5070", **party, **credentials),  # type: ignore[arg-type]
@@ -112,13 +126,13 @@ class Player:
             if isinstance(action, Send):
                 message = parse(action.data)
                 self.raw.append(action.data)
-                self.out.append(("A" if action.flow.port == 5070 else "B", message))
+                self.out.append((PHONES[action.flow.port], message))
             else:
                 assert isinstance(action, CallNews), action
                 self.news.append(action)
 
     def feed(self, leg: str, text: str) -> None:
-        flow = Flow(self.interface, HOSTS[leg.lower()], self.ends[leg].port)
+        flow = Flow(self.interface, HOSTS[leg[0].lower()], self.ends[leg].port)
         self.take(self.core.receive(text.encode(), flow, self.now))
 
     def pass_time(self, seconds: float) -> None:
@@ -228,7 +242,7 @@ class Player:
         lines += [f"From: {request.headers['From'][0]}", f"To: {to}", f"Call-ID: {request.call_id}"]
         lines += [f"CSeq: {request.headers['CSeq'][0]}"]
         if status < 300 and request.method in ("INVITE", "UPDATE"):
-            lines.append(f"Contact: <sip:{leg.lower()}@{HOSTS[leg.lower()]}:{end.port}>")
+            lines.append(f"Contact: <sip:{leg.lower()}@{HOSTS[leg[0].lower()]}:{end.port}>")
         if status in (401, 407):
             name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
             nonce = f"nonce{len(end.received)}"
@@ -253,7 +267,7 @@ class Player:
         elif method == "ACK":
             # The ACK of a refusal belongs to the INVITE's transaction, that of a 200 is one of its own.
             branch, sequence = end.invite if end.refused else (f"{branch}ack", end.invite[1])
-        host = HOSTS[leg.lower()]
+        host = HOSTS[leg[0].lower()]
         local = end.local if ";tag=" in end.local else f"{end.local};tag={end.tag}"
         lines = [
             f"{method} {end.target} SIP/2.0",

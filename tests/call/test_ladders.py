@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from c2c_b2bua.call import bridge, reinvite
+from c2c_b2bua.call import bridge, hunt, reinvite
 from tests.call.player import Player
 
 LADDERS = sorted((Path(__file__).parent / "ladders").glob("*.txt"))
-RUNG = re.compile(r"    [AB] (?:<-|->) .*")
+OTHERS = re.compile(r"([ab]_(?:beside|instead))=(\S+)")
+RUNG = re.compile(r"    [AB]\d? (?:<-|->) .*")
 
 
 def ladder_of(docstring: str | None) -> str:
@@ -32,6 +33,18 @@ def test_docstring_of_reinvite() -> None:
     assert (player.record.cause, player.record.ended_by, player.record.sip_code) == ("NORMAL_CLEARING", "b", 200)
 
 
+def test_docstring_of_hunt() -> None:
+    player = Player(a_beside=["A2"])
+    player.play(ladder_of(hunt.__doc__))
+    player.play("B -> 486\nB <- ACK\nA2 <- BYE\nA2 -> 200")
+    player.finish()
+    record = player.record
+    assert (record.cause, record.legs[0].target, record.legs[0].sip_code) == ("USER_BUSY", "phone A2", 200)
+    assert [(leg.leg, leg.target, leg.sip_code, leg.cause) for leg in record.attempts] == [
+        ("a", "1001", 487, "LOSE_RACE")
+    ]
+
+
 def test_docstring_of_bridge() -> None:
     player = Player()
     player.play(bridged())
@@ -44,8 +57,9 @@ def test_docstring_of_bridge() -> None:
 @pytest.mark.parametrize("path", LADDERS, ids=[path.stem for path in LADDERS])
 def test_ladder(path: Path) -> None:
     text = path.read_text()
-    credentials = {"username": "c2c", "password": "secret"} if "credentials" in text.splitlines()[0] else {}
-    player = Player(credentials=credentials)
+    head = text.splitlines()[0]
+    credentials = {"username": "c2c", "password": "secret"} if "credentials" in head else {}
+    player = Player(credentials=credentials, **{name: who.split(",") for name, who in OTHERS.findall(head)})
     player.play(text.replace("BRIDGED\n", bridged() + "\n"))
     player.finish()
 
