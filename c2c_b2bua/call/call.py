@@ -23,6 +23,7 @@ from c2c_b2bua.transaction.actions import Forget, StartTimer, Work
 RINGING_A, RINGING_B, JOINING, BRIDGED, ENDING, ENDED = (
     "RINGING_A", "RINGING_B", "JOINING", "BRIDGED", "ENDING", "ENDED",
 )  # fmt: skip
+NOBODY: frozenset[str] = frozenset()
 NO_ANSWER = Why("NO_ANSWER", 408, "the ring timer ended")
 OUT_OF_TIME = Why("ALLOTTED_TIMEOUT", None, "the call reached its longest duration")
 
@@ -47,9 +48,9 @@ class Call:
         self.ended_at: float | None = None
         self.ended_by: EndedBy | None = None
         self.why: Why | None = None
-        self.owed: frozenset[str] = frozenset()
+        self.owed: frozenset[str] = NOBODY
         """Legs that have yet to be told where the other one is."""
-        self.backing_off: frozenset[str] = frozenset()
+        self.backing_off: frozenset[str] = NOBODY
         """Legs whose re-INVITE met glare, and which are left alone for a while."""
         self.tellings = 0
         self.retries = 0
