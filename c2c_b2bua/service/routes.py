@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from c2c_b2bua import config
-from c2c_b2bua.numbers import Destinations, NumberError, SipUri, is_uri, normalized
+from c2c_b2bua.numbers import Destinations, NumberError, SipUri, dialled, is_uri, normalized
 from c2c_b2bua.service.accounts import Account
 from c2c_b2bua.service.errors import TooManyError
 from c2c_b2bua.throttle import TokenBucket
@@ -139,11 +139,16 @@ class Routes:
         """The caller ids that trunks present, as the operator wrote them; none: they present any."""
         return [*dict.fromkeys(hotline for trunk in self.trunks for hotline in trunk.settings.hotlines)]
 
-    def may_present(self, number: str) -> bool:
-        """Whether a caller id is one of the hotlines, where there are some."""
-        written = spellings(number, self.country)
+    def hotline(self, text: str) -> str | None:
+        """A caller id that was asked for, as it is dialled; None when it is no number, or none of the hotlines."""
+        try:
+            number = dialled(text, self.country)
+        except NumberError:
+            return None
         with_hotlines = [trunk for trunk in self.trunks if trunk.hotlines]
-        return not with_hotlines or any(not written.isdisjoint(trunk.hotlines) for trunk in with_hotlines)
+        if is_uri(number) or (with_hotlines and not any(number in trunk.hotlines for trunk in with_hotlines)):
+            return None
+        return number
 
     def take_trunk(self, caller: str, now: float) -> Trunk:
         """A place on a trunk: first on one that may present `caller`, else in order. TooManyError when all are full."""

@@ -80,7 +80,7 @@ class Transactions:
             return found
         return next((call for call in self.calls.of(account_id) if call.history_id == name), None)
 
-    async def ended(self, account_id: str, history_id: str) -> Transaction | None:
+    async def one(self, account_id: str, history_id: str) -> Transaction | None:
         """A call of an account by its history id, None when it has no such; StorageError."""
         await self.history.caught_up()
         row = await self.history.by_id(history_id)
