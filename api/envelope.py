@@ -35,7 +35,7 @@ CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,127}", re.ASCII)
 ALLOW_HEADERS = (
     "content-type, depth, user-agent, x-http-method-override, x-file-size, x-requested-with, if-modified-since, "
     "x-file-name, cache-control, x-auth-token, x-kazoo-cluster-id, if-match, if-none-match, authorization, "
-    "idempotency-key, x-request-id"
+    "idempotency-key, x-request-id, x-api-key"
 )
 EXPOSE_HEADERS = (
     "content-type, x-auth-token, x-request-id, x-kazoo-cluster-id, location, etag, retry-after, x-next-start-key"

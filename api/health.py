@@ -13,6 +13,12 @@ from prometheus_client.registry import Collector
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.storage.database import StorageError
 
+WEBHOOKS = {
+    "delivered": "Events that arrived at a webhook",
+    "failed": "Tries to deliver an event that failed",
+    "dropped": "Events given up: every try failed, or too many were waiting",
+}
+
 
 class CallMetrics(Collector):
     """What the exchange has counted."""
@@ -35,6 +41,10 @@ class CallMetrics(Collector):
         for cause, count in calls.ended.items():
             ended.add_metric([cause], count)
         yield ended
+        deliveries = self.exchange.webhooks.deliveries
+        for word, text in WEBHOOKS.items():
+            yield CounterMetricFamily(f"c2c_webhooks_{word}", text, value=getattr(deliveries.counts, word))
+        yield GaugeMetricFamily("c2c_webhooks_waiting", "Events on their way to webhooks", value=deliveries.waiting)
         waiting = len(self.exchange.history.store.ended)
         yield GaugeMetricFamily("c2c_history_waiting", "Ends of calls not on disk yet", value=waiting)
 
