@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from c2c_b2bua.service.errors import InvalidError
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.originate import Plan, Wording
 
 encoder = msgspec.json.Encoder()
+MOST_VARIABLES = 8192
 EXPORTED = ["Account-ID", "Authorizing-ID", "Authorizing-Type", "Loopback-Request-URI", "From-URI", "Request-URI"]
 RESERVED = frozenset(
     {
@@ -94,10 +96,23 @@ WORDING = Wording(rendered, outcome)
 
 
 def variables(data: Any, query: dict[str, str]) -> dict[str, Any]:
-    """The call's variables: those of the body, and every query parameter that is not reserved."""
-    given = data.get("custom_application_vars") if isinstance(data, dict) else None
-    found = dict(given) if isinstance(given, dict) else {}
+    """The call's variables: those of the body, and every query parameter that is not reserved. InvalidError."""
+    found: dict[str, Any] = {}
+    if isinstance(data, dict) and (given := data.get("custom_application_vars")) is not None:
+        found.update(checked_variables(given))
     for name, value in query.items():
         if name.lower().replace("_", "-") not in RESERVED:
             found[name] = value
     return found
+
+
+def checked_variables(given: Any) -> dict[str, Any]:
+    """An object of a size that can be sent back, and kept with an answer; InvalidError."""
+    name = "custom_application_vars"
+    if not isinstance(given, dict):
+        message = "Value did not match type(s): object"
+        raise InvalidError.of(name, "type", message, target="object", value=given)
+    if len(encoder.encode(given)) > MOST_VARIABLES:
+        message = f"Variables must not be more than {MOST_VARIABLES} bytes of JSON"
+        raise InvalidError.of(name, "maxLength", message, target=MOST_VARIABLES)
+    return given

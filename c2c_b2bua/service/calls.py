@@ -121,12 +121,12 @@ class Calls:
 
     def throttle(self, document: ClickToCall, now: float) -> None:
         """A click-to-call's own limits; TooManyError."""
+        if document.max_active and self.active[document.id] >= document.max_active:
+            raise TooManyError("too many active calls of this click-to-call", 1.0)
         if document.throttle:
             wait = self.buckets.take(document.id, document.throttle, document.throttle / 60, now)
             if wait:
                 raise TooManyError("too many requests", wait)
-        if document.max_active and self.active[document.id] >= document.max_active:
-            raise TooManyError("too many active calls of this click-to-call", 1.0)
 
     def check_whitelist(self, plan: Plan) -> None:
         """NotWhitelistedError."""

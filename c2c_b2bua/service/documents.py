@@ -23,6 +23,7 @@ SHOWN = ("name", "extension", "realm", "caller_id_number", "outbound_callee_id_n
 """Fields of one line: most of them end up in a SIP message."""
 PATTERN_BYTES = 1 << 20
 LONGEST_PATTERN = 1024
+MOST_PATTERNS = 256
 LONGEST_SHOWN = 512
 encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -229,6 +230,10 @@ def worked_out(row: DocumentRow, country: str, complaints: Complaints) -> ClickT
 def compiled(whitelist: Any, complaints: Complaints) -> tuple[Any, ...]:
     """The patterns; one that RE2 refuses is a complaint about `whitelist.N`."""
     patterns = []
+    if isinstance(whitelist, list) and len(whitelist) > MOST_PATTERNS:
+        message = f"No more than {MOST_PATTERNS} patterns are allowed"
+        complaints["whitelist"] = {"maxItems": {"message": message, "target": MOST_PATTERNS}}
+        return ()
     for index, text in enumerate(whitelist if isinstance(whitelist, list) else ()):
         if not isinstance(text, str):
             continue

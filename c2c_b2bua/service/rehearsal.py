@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from c2c_b2bua.service.calls import Calls, contact_key
-from c2c_b2bua.service.errors import InvalidError, ServiceError, TooManyError, UnavailableError
+from c2c_b2bua.service.errors import InvalidError, ServiceError, TooManyError, UnauthenticatedError, UnavailableError
 from c2c_b2bua.service.originate import Connect, Plan
 from c2c_b2bua.throttle import Buckets
 
@@ -39,8 +39,11 @@ class Verdicts:
 async def rehearse(calls: Calls, request: Connect) -> dict[str, Any]:
     """`accepted`, `verdicts`, and as far as they are known `legs` and the first `invite`; no limit is used up.
 
-    A policy that cannot be asked because an earlier one failed has no verdict.
+    A policy that cannot be asked because an earlier one failed has no verdict. Strangers are not told our addresses:
+    UnauthenticatedError.
     """
+    if not request.trusted:
+        raise UnauthenticatedError
     verdicts = Verdicts()
     now = calls.engine.now()
     document, planner = request.document, calls.planner

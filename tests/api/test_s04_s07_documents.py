@@ -131,6 +131,7 @@ async def test_5_2_complaints_in_full(api: Api, fields: dict[str, Any], complain
         ({"whitelist": ["ok", "(", "(?=x)"]}, "whitelist.2", "pattern"),
         ({"whitelist": ["(a{1000}){1000}"]}, "whitelist.0", "pattern"),
         ({"whitelist": ["x" * 2000]}, "whitelist.0", "pattern"),
+        ({"whitelist": ["x"] * 257}, "whitelist", "maxItems"),
         ({"media": {"ignore_early_media": "perhaps"}}, "media.ignore_early_media", "type"),
         ({"music_on_hold": {"media_id": "x" * 2049}}, "music_on_hold.media_id", "maxLength"),
         ({"custom_application_vars": {"a.b": 1}}, "custom_application_vars.a%2Eb", "type"),
