@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from c2c_b2bua.dialog.invitation import ALLOW
+from c2c_b2bua.dialog.extensions import ALLOW
 from c2c_b2bua.dialog.unacked import PATIENCE
 from c2c_b2bua.registration.registration import (
     Identity,

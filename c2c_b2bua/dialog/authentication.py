@@ -59,12 +59,8 @@ class Authentication:
 
     def again(self, request: Request, sequence: int) -> Request:
         """The same request with credentials, another CSeq, and room for a new branch."""
-        again = Request(request.method, request.uri, dict(request.headers), request.body)
-        again.tries = request.tries + 1
-        for header in ("Authorization", "Proxy-Authorization"):
-            again.headers.pop(header, None)
-        again.headers["Via"] = []
-        again.headers["CSeq"] = [f"{sequence} {request.method}"]
+        again = request.renewed(sequence)
+        again.tries += 1
         self.sign(again)
         return again
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from c2c_b2bua.dialog.extensions import ALLOW, SUPPORTED_VALUE
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.sip.fields import CSeq, NameAddr
 from c2c_b2bua.sip.message import Request
 from c2c_b2bua.sip.uri import Uri
-
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
 
 
 def compose_invite(party: Party, call_id: str, tag: str) -> Request:
@@ -22,6 +21,7 @@ def compose_invite(party: Party, call_id: str, tag: str) -> Request:
         "CSeq": ["1 INVITE"],
         "Contact": [],
         "Allow": [ALLOW],
+        "Supported": [SUPPORTED_VALUE],
         "User-Agent": ["C2C-B2BUA"],
         "Content-Type": ["application/sdp"],
     }

@@ -13,7 +13,8 @@ from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.authentication import Authentication
 from c2c_b2bua.dialog.dialog import Dialog
-from c2c_b2bua.dialog.invitation import ALLOW, compose_cancel, compose_invite
+from c2c_b2bua.dialog.extensions import ALLOW, STANDARD, introduce
+from c2c_b2bua.dialog.invitation import compose_cancel, compose_invite
 from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
@@ -35,7 +36,7 @@ class Leg:
 
     __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "early_body", "ended_at", "heard",
                  "informs", "invite", "invited_at", "key", "media", "name", "party", "pending", "reinvite", "reinvited_at",
-                 "ringing_at", "sequence", "sip_code", "sip_reason", "state", "tag", "tokens", "unacked",
+                 "ringing_at", "sequence", "sip_code", "sip_reason", "state", "tag", "terms", "tokens", "unacked",
                  "why")  # fmt: skip
 
     def __init__(self, call: str, name: str, party: Party, tokens: Tokens) -> None:
@@ -48,6 +49,7 @@ class Leg:
         self.state = IDLE
         self.sequence = 0
         self.media = OfferAnswer()
+        self.terms = STANDARD
         self.authentication = Authentication(party.username, party.password, tokens) if party.username else None
         self.invite: Request | None = None
         self.reinvite: Request | None = None
@@ -121,6 +123,8 @@ class Leg:
         """Send a re-INVITE; only when `can_offer`. `Reanswered`, `Rerefused` or `HungUp` follows."""
         request = self.inside("INVITE")
         request.headers["Contact"] = []
+        request.headers["Allow"] = [ALLOW]
+        self.terms.put_on(request.headers)
         request.headers["Content-Type"] = ["application/sdp"]
         request.body = bytes(self.media.offer(offer))
         self.reinvite, self.reinvited_at = request, now
@@ -223,10 +227,9 @@ class Leg:
     def accept(self, key: str, description: SessionDescription, wants_answer: bool, now: float) -> Work:
         """200 to a re-INVITE or UPDATE; that of a re-INVITE is repeated until its ACK comes (§13.3.1.4)."""
         request = self.pending.pop(key)
-        response = request.response(200)
+        response = introduce(request.response(200))
         assert request.flow is not None
         response.headers["Contact"] = [request.flow.interface.contact]
-        response.headers["Allow"] = [ALLOW]
         response.headers["Content-Type"] = ["application/sdp"]
         response.body = bytes(description)
         if request.method != "INVITE":

@@ -1,9 +1,9 @@
-"""What the peer asks inside a leg's dialog (RFC 3261 §12.2.2, §14.2, §15.1.2; RFC 3311, RFC 6086)."""
+"""What the peer asks inside a leg's dialog (RFC 3261 §8.2, §12.2.2, §14.2, §15.1.2; RFC 3311, RFC 6086)."""
 
 from __future__ import annotations
 
 from c2c_b2bua.dialog.events import Acknowledged, HungUp, Informed, Offered, OfferWanted
-from c2c_b2bua.dialog.invitation import ALLOW
+from c2c_b2bua.dialog.extensions import ALLOW, bad_extension, introduce, unsupported
 from c2c_b2bua.dialog.leg import DOWN, ENDING, UP, Leg
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
@@ -15,6 +15,7 @@ KNOWN_METHODS = frozenset({
     "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "UPDATE", "INFO", "PRACK", "REFER", "NOTIFY", "SUBSCRIBE",
     "MESSAGE", "PUBLISH",
 })  # fmt: skip
+ALLOWED = frozenset(ALLOW.split(", "))
 
 
 def is_of_dialog(leg: Leg, request: Request) -> bool:
@@ -33,11 +34,13 @@ def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:
         return hung_up(leg, key, request, now)
     if leg.state != UP:
         return [Reply(key, request.response(481))]
-    required = request.values("Require")
-    if required:
-        response = request.response(420)
-        response.headers["Unsupported"] = [", ".join(required)]
+    if request.method not in ALLOWED:
+        response = request.response(405 if request.method in KNOWN_METHODS else 501)
+        response.headers["Allow"] = [ALLOW]
         return [Reply(key, response)]
+    strange = unsupported(request)
+    if strange:
+        return [Reply(key, bad_extension(request, strange))]
     match request.method:
         case "INVITE" | "UPDATE":
             return offered(leg, key, request)
@@ -45,18 +48,17 @@ def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:
             leg.pending[key] = request
             return [Informed(leg.call, leg.name, key, request)]
         case "OPTIONS":
-            response = request.response(200)
-            response.headers["Allow"] = [ALLOW]
+            response = introduce(request.response(200))
             response.headers["Accept"] = ["application/sdp"]
             return [Reply(key, response)]
-    response = request.response(405 if request.method in KNOWN_METHODS else 501)
-    response.headers["Allow"] = [ALLOW]
-    return [Reply(key, response)]
+    # A PRACK: all we ever say provisionally is 100, which is never reliable (RFC 3262 §3).
+    return [Reply(key, request.response(481))]
 
 
 def hung_up(leg: Leg, key: str, request: Request, now: float) -> Work:
-    """A BYE is always accepted; when ours is under way too, the leg waits for the answer to ours."""
-    reply = Reply(key, request.response(200))
+    """A BYE ends the dialog even where we refuse it (§15.1.1); when ours is under way too, its answer is waited for."""
+    strange = unsupported(request)
+    reply = Reply(key, bad_extension(request, strange) if strange else request.response(200))
     if leg.state in (ENDING, DOWN):
         return [reply]
     leg.why = said_in(request) or HUNG_UP
@@ -72,14 +74,13 @@ def offered(leg: Leg, key: str, request: Request) -> Work:
         if is_invite and (leg.reinvite is not None or leg.unacked is not None or has_invite(leg)):
             raise SipError("Request Pending", 491 if leg.reinvite is not None else 500)
         leg.dialog.refresh(request)
-        if request.body and request.content_type != "application/sdp":
-            raise SipError(f"{request.content_type or 'a body without a type'} is not understood here", 415)
-        if not request.body and not is_invite:
+        has_offer = describes_media(request)
+        if not has_offer and not is_invite:
             assert request.flow is not None
-            response = request.response(200)
+            response = introduce(request.response(200))
             response.headers["Contact"] = [request.flow.interface.contact]
             return [Reply(key, response)]
-        if not request.body:
+        if not has_offer:
             leg.pending[key] = request
             return [OfferWanted(leg.call, leg.name, key, request)]
         offer = SessionDescription.parse(request.body)
@@ -90,9 +91,23 @@ def offered(leg: Leg, key: str, request: Request) -> Work:
             response.headers["Retry-After"] = [str(leg.tokens.number(11))]
         if error.status == 415:
             response.headers["Accept"] = ["application/sdp"]
+            response.headers["Accept-Encoding"] = ["identity"]
         return [Reply(key, response)]
     leg.pending[key] = request
     return [Offered(leg.call, leg.name, key, request, offer)]
+
+
+def describes_media(request: Request) -> bool:
+    """Whether a request brings a description. SipError 415 for a body that we cannot read and may not ignore (§8.2.3)."""
+    if not request.body:
+        return False
+    encoding = request.get("Content-Encoding") or "identity"
+    if request.content_type == "application/sdp" and encoding.lower() == "identity":
+        return True
+    disposition = (request.get("Content-Disposition") or "").lower().replace(" ", "")
+    if "handling=optional" in disposition:
+        return False
+    raise SipError(f"{request.content_type or 'a body without a type'} in {encoding} is not understood here", 415)
 
 
 def has_invite(leg: Leg) -> bool:

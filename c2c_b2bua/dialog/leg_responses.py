@@ -7,6 +7,7 @@ from contextlib import suppress
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.authentication import HEADERS
 from c2c_b2bua.dialog.dialog import Dialog
+from c2c_b2bua.dialog.extensions import STANDARD, Terms
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, RINGING, UP, Leg
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
@@ -14,10 +15,12 @@ from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import Why, cause_of, why_of
 from c2c_b2bua.transaction.actions import SendRequest, Work
 
+AGAIN = {*HEADERS, 420, 421}
+
 
 def receive_response(leg: Leg, request: Request, response: Response, is_local: bool, now: float) -> Work:
     """A response to a request of this leg. `is_local`: ours, because nothing came (408) or went (503)."""
-    if response.status in HEADERS and leg.state != DOWN:
+    if response.status in AGAIN and leg.state != DOWN:
         again = try_again(leg, request, response)
         if again:
             return again
@@ -138,14 +141,12 @@ def reinvite_response(leg: Leg, request: Request, response: Response, now: float
 
 
 def try_again(leg: Leg, request: Request, response: Response) -> Work:
-    """Answer a challenge: the same request with credentials, the next CSeq and a new branch (§22.2)."""
-    authentication = leg.authentication
+    """The same request as the peer wants it, with the next CSeq and a new branch; nothing when that would be in vain."""
     if leg.state == CANCELLING or request.method == "CANCEL":
         return []
-    if authentication is None or not authentication.absorb(request, response, request.tries):
+    again = challenged(leg, request, response) if response.status in HEADERS else reworded(leg, request, response)
+    if again is None:
         return []
-    leg.sequence += 1
-    again = authentication.again(request, leg.sequence)
     way = leg.dialog if leg.dialog is not None else leg.party
     hop, flow = way.hop, way.flow
     if request is leg.invite:
@@ -159,3 +160,27 @@ def try_again(leg: Leg, request: Request, response: Response) -> Work:
     else:
         flow = request.flow  # the BYE to another fork goes where it went before
     return [SendRequest(leg.key, again, hop, flow)]
+
+
+def challenged(leg: Leg, request: Request, response: Response) -> Request | None:
+    """With credentials (§22.2)."""
+    authentication = leg.authentication
+    if authentication is None or not authentication.absorb(request, response, request.tries):
+        return None
+    leg.sequence += 1
+    return authentication.again(request, leg.sequence)
+
+
+def reworded(leg: Leg, request: Request, response: Response) -> Request | None:
+    """With the options that the peer understands, or insists on (§8.1.3.5, §21.4.16)."""
+    if request.method not in ("INVITE", "UPDATE"):
+        return None
+    if leg.terms is STANDARD:
+        leg.terms = Terms()
+    if not leg.terms.absorb(response):
+        return None
+    leg.sequence += 1
+    again = request.renewed(leg.sequence)
+    leg.terms.put_on(again.headers)
+    leg.sign(again)
+    return again

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from c2c_b2bua.dialog.invitation import ALLOW
+from c2c_b2bua.dialog.extensions import ALLOW, bad_extension, introduce, unsupported
 from c2c_b2bua.dialog.leg_requests import KNOWN_METHODS
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.uri import Uri
 
-INSIDE_A_DIALOG = frozenset({"BYE", "CANCEL", "INFO", "UPDATE"})
+INSIDE_A_DIALOG = frozenset({"BYE", "CANCEL", "INFO", "UPDATE", "PRACK"})
 """What we know well, but only where there is a dialog (§15.1.2)."""
 
 
@@ -20,18 +20,15 @@ def answer_stranger(request: Request, tag: str) -> Response:
         return allowing(request.response(501, to_tag=tag))
     if not Uri.parse(request.uri).is_sip:
         return request.response(416, to_tag=tag)
-    required = request.values("Require")
-    if required:
-        response = request.response(420, to_tag=tag)
-        response.headers["Unsupported"] = [", ".join(required)]
-        return response
+    strange = unsupported(request)
+    if strange:
+        return bad_extension(request, strange, tag)
     if method == "INVITE":
         return request.response(403, "No calls from outside", to_tag=tag)
     if method != "OPTIONS":
         return allowing(request.response(405, to_tag=tag))
-    response = allowing(request.response(200, to_tag=tag))
+    response = introduce(request.response(200, to_tag=tag))
     response.headers["Accept"] = ["application/sdp"]
-    response.headers["Supported"] = [""]
     return response
 
 

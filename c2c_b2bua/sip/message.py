@@ -234,6 +234,16 @@ class Request(Message):
         except SipError:
             return ";tag=" in (self.get("To") or "")
 
+    def renewed(self, sequence: int) -> Request:
+        """The same request once more, for another transaction: room for a Via, and no credentials."""
+        again = Request(self.method, self.uri, dict(self.headers), self.body)
+        again.tries = self.tries
+        for name in ("Authorization", "Proxy-Authorization"):
+            again.headers.pop(name, None)
+        again.headers["Via"] = []
+        again.headers["CSeq"] = [f"{sequence} {self.method}"]
+        return again
+
     def response(self, status: int, reason: str = "", to_tag: str = "") -> Response:
         """A response to this request (§8.2.6): Via, From, To, Call-ID and CSeq copied, `to_tag` added where To has none."""
         headers = self.headers

@@ -4,6 +4,10 @@ A line is `LEG <- WHAT [LABEL]` (to the phone) or `LEG -> WHAT [LABEL]` (from th
 (`487 INVITE` names the request that is answered, when it is not the last one). What comes after two spaces is a comment;
 `lost` there loses the message. Other lines: `wait 30 s`, `api: hang up`, `record: KEY=VALUE …`.
 
+Lines below a message belong to it: `+ NAME: VALUE` puts a header on what a phone sends, in place of one it would send
+anyway (`+ tag: VALUE` is the To tag of a response); `= NAME: VALUE` says what a header of what we sent is, all its values
+joined by commas (`-`: there is none; `= uri: VALUE` is the Request-URI).
+
 The first line may say, after a `#`, `credentials` (both parties have some), and who else is rung: `a_beside=A2,A3` at once
 with A, `b_instead=B2,B3` one after the other when B fails.
 
@@ -15,6 +19,7 @@ KIND one of `answer`, `offer` (sendrecv), `hold` (sendonly), `held` (recvonly), 
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -100,6 +105,8 @@ class Player:
         self.out: list[tuple[str, Request | Response]] = []
         self.news: list[CallNews] = []
         self.raw: list[bytes] = []
+        self.headers: list[tuple[str, str]] = []
+        """What the lines below the present one say."""
         party = {"ring_timeout": 30.0, "from_uri": "sip:caller@acme.example.com"}
         credentials = order.pop("credentials", {})
 
@@ -146,10 +153,15 @@ class Player:
 
     def play(self, ladder: str) -> None:
         expectations: list[str] = []
-        for number, line in enumerate(ladder.splitlines(), 1):
+        lines = ladder.splitlines()
+        for number, line in enumerate(lines, 1):
             text = line.strip()
             if not text or text.startswith("#"):
                 continue
+            if text[:2] in ("+ ", "= "):
+                continue
+            below = itertools.takewhile(lambda other: other[:2] in ("+ ", "= "), map(str.strip, lines[number:]))
+            self.headers = [(name, value) for name, _, value in (other[2:].partition(": ") for other in below)]
             try:
                 if text.startswith("wait "):
                     self.pass_time(float(text.split()[1]))
@@ -199,6 +211,10 @@ class Player:
             assert of in (None, message.cseq.method), f"answered {message.cseq.method}"
             if message.cseq.method == "INVITE":
                 end.refused = message.status >= 300
+        for name, value in self.headers:
+            seen = ", ".join(message.headers.get(name, [])) or "-"
+            got = message.uri if name == "uri" and isinstance(message, Request) else seen
+            assert got == value, f"{name} is {got}"
         if label is not None:
             self.expect_description(end, message, label, lost)
         elif what not in ("INFO",):
@@ -236,7 +252,7 @@ class Player:
             return
         to = request.headers["To"][0]
         if ";tag=" not in to and status > 100:
-            to += f";tag={end.tag}"
+            to += f";tag={dict(self.headers).get('tag', end.tag)}"
         lines = [f"SIP/2.0 {status} {'Fine' if status < 300 else 'No'}"]
         lines += [f"Via: {value}" for value in request.headers["Via"]]
         lines += [f"From: {request.headers['From'][0]}", f"To: {to}", f"Call-ID: {request.call_id}"]
@@ -254,7 +270,14 @@ class Player:
             if end.offered_inactive and not body.endswith("inactive\r\n"):
                 body += "a=inactive\r\n"
             lines.append("Content-Type: application/sdp")
-        self.feed(leg, "\r\n".join(lines) + f"\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+        self.feed(leg, self.message(lines, body))
+
+    def message(self, lines: list[str], body: str) -> str:
+        """The text of a message, with the headers of the lines below."""
+        names = {name for name, _ in self.headers}
+        lines = [line for line in lines if line.partition(":")[0] not in names]
+        lines += [f"{name}: {value}" for name, value in self.headers if name != "tag"]
+        return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body])
 
     def send_request(self, leg: str, method: str, label: str | None, lost: bool) -> None:
         end = self.ends[leg]
@@ -288,9 +311,8 @@ class Player:
         elif method == "INFO":
             body = "Signal=5\r\n"
             lines.append("Content-Type: application/dtmf-relay")
-        text = "\r\n".join(lines) + f"\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         if not lost:
-            self.feed(leg, text)
+            self.feed(leg, self.message(lines, body))
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────
 

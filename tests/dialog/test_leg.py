@@ -12,7 +12,7 @@ from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import Why
 from tests.dialog.one_leg import OneLeg, described, sdp
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK"
 
 
 # ── ringing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +113,7 @@ def test_a_2xx_that_no_ack_can_follow(header: dict[str, str]) -> None:
 )
 def test_refused(status: int, reason: str, why: Why) -> None:
     peer = OneLeg()
-    peer.answer(peer.ring(), status, **({"Reason": reason} if reason else {}))
+    peer.answer(peer.ring(), status, body=b"", **({"Reason": reason} if reason else {}))
     assert peer.starts() == ["ACK"]
     assert peer.events() == [events.Refused("call", "a", why, False)]
     assert (peer.leg.state, peer.leg.sip_code) == (DOWN, status)
@@ -279,9 +279,9 @@ def test_both_hang_up_at_once() -> None:
     [
         ("OPTIONS", {}, 200, {"Allow": [ALLOW], "Accept": ["application/sdp"]}),
         ("REFER", {}, 405, {"Allow": [ALLOW]}),
-        ("PRACK", {}, 405, {"Allow": [ALLOW]}),
+        ("PRACK", {"RAck": "1 1 INVITE"}, 481, {}),
         ("DANCE", {}, 501, {"Allow": [ALLOW]}),
-        ("INVITE", {"Require": "100rel,timer"}, 420, {"Unsupported": ["100rel, timer"]}),
+        ("REFER", {"Require": "path"}, 405, {"Allow": [ALLOW]}),
         ("UPDATE", {}, 200, {"Contact": ["<sip:c2c@192.0.2.1:5060>"]}),
         ("UPDATE", {"Contact": "<sip:bob@"}, 400, {}),
         ("INVITE", {"Contact": "<sip:bob@"}, 400, {}),
@@ -289,7 +289,7 @@ def test_both_hang_up_at_once() -> None:
 )
 def test_answered_at_once(method: str, headers: dict[str, str], status: int, more: dict[str, list[str]]) -> None:
     peer = OneLeg().up()
-    peer.ask(method, 1, **headers)
+    peer.ask(method, 1, b"", **headers)
     response = peer.one_response()
     assert response.status == status
     assert {name: response.headers.get(name) for name in more} == more

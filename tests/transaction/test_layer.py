@@ -79,7 +79,7 @@ def is_empty(b2bua: B2bua) -> bool:
 
 # ── strangers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK"
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,10 @@ ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
         (request("BYE", to="<sip:c2c@192.0.2.1>;tag=gone"), 481, {}),
         (request("INVITE", to="<sip:c2c@192.0.2.1>;tag=gone"), 481, {}),
         (request("CANCEL"), 481, {}),
-        (request("OPTIONS", "Require: 100rel, timer"), 420, {"Unsupported": ["100rel, timer"]}),
-        (request("INVITE", "Require: 100rel"), 420, {"Unsupported": ["100rel"]}),
+        (request("OPTIONS", "Require: 100rel, path, TIMER"), 420, {"Unsupported": ["path"]}),
+        (request("OPTIONS", "Require: 100rel"), 200, {"Supported": ["100rel, timer"]}),
+        (request("INVITE", "Require: replaces"), 420, {"Unsupported": ["replaces"]}),
+        (request("PRACK"), 481, {}),
         (request("OPTIONS", "Max-Forwards: 0"), 200, {}),
         (message("OPTIONS tel:+1415 SIP/2.0"), 416, {}),
         (message("OPTIONS sip:c2c@192.0.2.1 SIP/3.0"), 505, {}),
