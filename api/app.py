@@ -15,6 +15,7 @@ from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall
 from api.client_limits import ClientLimits
 from api.health import Health
 from api.kazoo_door import KazooDoor, Resource
+from api.tvox_door import TvoxDoor
 from c2c_b2bua.service.exchange import Exchange
 
 Door = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -56,6 +57,7 @@ class Doors:
         self.by_name: dict[str, Door] = {
             "v1": kazoo_door,
             "v2": kazoo_door,
+            "tvox": TvoxDoor(exchange, limits),
             "healthz": health.healthz,
             "readyz": health.readyz,
             "metrics": health.metrics,
