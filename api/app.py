@@ -15,6 +15,8 @@ from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall
 from api.client_limits import ClientLimits
 from api.health import Health
 from api.kazoo_door import KazooDoor, Resource
+from api.omicall_door import OmicallDoor
+from api.openapi.description import description
 from api.tvox_door import TvoxDoor
 from c2c_b2bua.service.exchange import Exchange
 
@@ -58,9 +60,12 @@ class Doors:
             "v1": kazoo_door,
             "v2": kazoo_door,
             "tvox": TvoxDoor(exchange, limits),
+            "api": OmicallDoor(exchange, limits),
             "healthz": health.healthz,
             "readyz": health.readyz,
             "metrics": health.metrics,
+            "openapi.json": description().json,
+            "docs": description().page,
         }
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:

@@ -39,12 +39,12 @@ SECURITY_SCHEMES: dict[str, Any] = {
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The account's API key"},
 }
 HEADERS: dict[str, Any] = {
-    "Allow": "The verbs that are known here",
     "ETag": "The revision, for `If-Match` and `If-None-Match`",
     "Location": "Where it is now",
     "Retry-After": "Seconds after which it makes sense to ask again",
     "Set-Cookie": "The session",
     "X-Auth-Token": "The token of the request",
+    "X-Next-Start-Key": "With CSV: the `start_key` of the next page",
     "X-Request-ID": "That of the request, or a new one",
 }
 
@@ -59,6 +59,11 @@ def described(dialects: list[Dialect]) -> dict[str, Any]:
         for key, operation in dialect.operations.items():
             verb, _, path = key.partition(" ")
             paths.setdefault(path, {})[verb.lower()] = components.operation(dialect.name, path, operation)
+    webhooks = {
+        name: {"post": components.operation(dialect.name, "", operation)}
+        for dialect in dialects
+        for name, operation in dialect.webhooks.items()
+    }
     used = {name for path in paths.values() for made in path.values() for choice in made["security"] for name in choice}
     return {
         "openapi": "3.1.0",
@@ -71,6 +76,7 @@ def described(dialects: list[Dialect]) -> dict[str, Any]:
         "servers": [{"url": "/", "description": "The server this comes from"}],
         "tags": [{"name": dialect.name, "description": dialect.text} for dialect in dialects],
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": dict(sorted(components.schemas.items())),
             "responses": dict(sorted(components.responses.items())),

@@ -74,14 +74,14 @@ def answers(
 ) -> dict[int, Answer]:
     """The answer that says yes, an example of it, and those that say no."""
     body = {**ENVELOPE, **more, "data": data}
-    yes = Answer(text=text, form=form, examples={text: body}, headers=("X-Request-ID", *headers))
+    yes = Answer(text=text, form=form, examples={text: body}, headers=("X-Request-ID", "X-Auth-Token", *headers))
     return {status: yes, **{code: REFUSALS[code] for code in refusals}}
 
 
 def listed(text: str, form: Any, data: list[Any]) -> dict[int, Answer]:
     """A page of a list, as JSON or CSV."""
     body = {**ENVELOPE, **PAGE, "data": data}
-    headers = ("X-Request-ID", "ETag")
+    headers = ("X-Request-ID", "X-Auth-Token", "ETag", "X-Next-Start-Key")
     yes = Answer(text=text, form=form, examples={text: body}, others=CSV, headers=headers)
     return {200: yes, **{code: REFUSALS[code] for code in (304, 416, *TOKEN_NEEDED)}}
 

@@ -17,7 +17,7 @@ DEVICE_ID = "d9b6c1f08e4a4c52a6f7b8c9d0e1f2a3"
 API_KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 CALL_ID = f"c2c-{CLICK_ID}-1a2b3c4d5e"
 HISTORY_ID = "018f33a1b2c371a2b8c4d5e6f7a8b9c0"
-MD5 = "b24eb9d1ed6c8dde4a5fc1fdea2fbaa3"
+MD5 = "993f94f789bd91d17b7a77a9471bfb4b"
 """Of `mrossi:change me`."""
 
 Metadata = Annotated[

@@ -60,11 +60,15 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
-    """One group of operations, by `VERB /path`; `forms` are those that are referred to by name."""
+    """One group of operations, by `VERB /path`; `forms` are those that are referred to by name.
+
+    `webhooks` are requests that are sent to others.
+    """
 
     name: str
     text: str
     operations: dict[str, Operation]
+    webhooks: dict[str, Operation] = {}
     forms: dict[str, Form] = {}
 
 

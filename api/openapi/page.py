@@ -68,18 +68,23 @@ def anchor(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
+def webhooks(tag: Json, document: Json) -> list[Json]:
+    """What is sent to others on behalf of one group."""
+    found = [hook["post"] for hook in document["webhooks"].values()]
+    return [operation for operation in found if tag["name"] in operation["tags"]]
+
+
 def navigation(tag: Json, document: Json) -> str:
     """The list of one group's operations."""
-    links = "".join(
-        f'<li><a href="#{operation["operationId"]}">{prose(operation["summary"])}</a></li>'
-        for _, _, operation in operations(tag, document)
-    )
+    found = [*(operation for _, _, operation in operations(tag, document)), *webhooks(tag, document)]
+    links = "".join(f'<li><a href="#{each["operationId"]}">{prose(each["summary"])}</a></li>' for each in found)
     return f"<details><summary>{html.escape(tag['name'])}</summary><ul>{links}</ul></details>"
 
 
 def group(tag: Json, document: Json) -> str:
     """One dialect."""
     inside = "".join(shown(path, verb, operation, document) for path, verb, operation in operations(tag, document))
+    inside += "".join(webhook(operation, document["components"]) for operation in webhooks(tag, document))
     name = anchor(tag["name"])
     title = f'<h2 id="{name}-title">{html.escape(tag["name"])}</h2>'
     return (
@@ -105,8 +110,21 @@ def shown(path: str, verb: str, operation: Json, document: Json) -> str:
     parts.append(f"<h3>Answers</h3>{''.join(answers(operation, components))}")
     parts.append(f"<h3>With curl</h3>{''.join(commands(path, verb, operation, examples))}")
     parts.append(form(path, verb, operation))
-    inside = "".join(parts)
-    return f'<details class="operation" id="{operation["operationId"]}"><summary>{head}</summary><div>{inside}</div></details>'
+    return folded(operation["operationId"], head, "".join(parts))
+
+
+def webhook(operation: Json, components: Json) -> str:
+    """A request that is sent to others."""
+    head = '<span class="verb post">POST</span><span class="path">your URL</span>'
+    head += f'<span class="what">{prose(operation["summary"])}</span>'
+    body = operation["requestBody"]
+    examples = "".join(f"<p>{prose(title)}</p>{pre(value)}" for title, value in examples_of(body).items())
+    text = paragraphs(operation["description"])
+    return folded(operation["operationId"], head, f"{text}{request_body(body, components['schemas'])}{examples}")
+
+
+def folded(name: str, head: str, inside: str) -> str:
+    return f'<details class="operation" id="{name}"><summary>{head}</summary><div>{inside}</div></details>'
 
 
 def parameter(found: Json) -> str:
@@ -167,7 +185,7 @@ def answer(response: Json) -> str:
 def shared_answer(name: str, response: Json) -> str:
     """One that many give, folded."""
     head = f'<span class="path">{name}</span><span class="what">{prose(response["description"])}</span>'
-    return f'<details class="operation" id="answer-{name}"><summary>{head}</summary><div>{answer(response)}</div></details>'
+    return folded(f"answer-{name}", head, answer(response))
 
 
 def pre(value: Any) -> str:
@@ -276,4 +294,4 @@ def named_schema(name: str, schemas: Json) -> str:
     )
     inside = f"<p>{prose(schema.get('description', ''))}</p>{table(lines)}"
     head = f'<span class="path">{name}</span>'
-    return f'<details class="operation" id="schema-{name}"><summary>{head}</summary><div>{inside}</div></details>'
+    return folded(f"schema-{name}", head, inside)
