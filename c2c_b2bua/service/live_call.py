@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from c2c_b2bua.service.listing import GREGORIAN
-from c2c_b2bua.service.routes import Trunk
+from c2c_b2bua.service.trunks import Trunk
 
 State = Literal["dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
 

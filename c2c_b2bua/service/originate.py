@@ -16,8 +16,9 @@ from c2c_b2bua.service.accounts import Account
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import ForbiddenError, InvalidError, UnroutableError
 from c2c_b2bua.service.live_call import LiveCall
-from c2c_b2bua.service.routes import NoRouteError, Route, Routes, Trunk, as_user
+from c2c_b2bua.service.routes import NoRouteError, Route, Routes, as_user
 from c2c_b2bua.service.sip_headers import AUTO_ANSWER
+from c2c_b2bua.service.trunks import Trunk
 
 encoder = msgspec.json.Encoder(order="deterministic")
 Until = Literal["accepted", "ringing", "answered"]
