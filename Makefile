@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SYSTEM_PACKAGES := sip-tester baresip-core curl
+SYSTEM_PACKAGES := sip-tester baresip-core curl chromium libjs-jquery
+JQUERY := /usr/share/javascript/jquery/jquery.min.js
 
 .PHONY: demo test lint bench clean lock
 
@@ -20,10 +21,11 @@ lint: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test system-packages
 	$(BIN)/python -m tests.bench
 
-# The tests talk to real peers, SIPp and baresip, and run the README's curl. Debian has them all.
+# The tests talk to real peers, SIPp, baresip and Chromium, and run the README's curl. Debian has them all.
 .PHONY: system-packages
 system-packages:
-	@if ! command -v sipp >/dev/null || ! command -v baresip >/dev/null || ! command -v curl >/dev/null; then \
+	@if ! command -v sipp >/dev/null || ! command -v baresip >/dev/null || ! command -v curl >/dev/null || \
+	    ! command -v chromium >/dev/null || ! [ -e $(JQUERY) ]; then \
 	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
 	  $$SUDO apt-get update -qq && \
 	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES); \
