@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from api.json_body import BadJsonError, decoded
 from api.omicall_envelope import RefusedError
@@ -115,7 +116,7 @@ class OmicallRequest:
             raise RefusedError(f"request_body_invalid: it has more than {most} bytes", 413) from None
         except BadJsonError as error:
             raise RefusedError(f"request_body_invalid: {error}") from None
-        except (ValueError, LookupError, AssertionError, web.RequestPayloadError):
+        except (ValueError, LookupError, AssertionError, web.RequestPayloadError, HttpProcessingError):
             self.http.content.feed_eof()  # Else the server reads on, and logs the error a second time.
             raise RefusedError("request_body_invalid: it cannot be read") from None
 
