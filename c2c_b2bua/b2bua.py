@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from c2c_b2bua.call.call import Call
-from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegRinging
+from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegFailed, LegRerouted, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy
 from c2c_b2bua.dialog import events
@@ -19,7 +19,7 @@ from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Reply, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 
-NEWS = (LegRinging, LegAnswered, CallBridged, CallEnded)
+NEWS = (LegRinging, LegFailed, LegRerouted, LegAnswered, CallBridged, CallEnded)
 EVENTS = (
     events.Ringing, events.Answered, events.Refused, events.RangOut, events.Offered, events.OfferWanted,
     events.Reanswered, events.Rerefused, events.Acknowledged, events.Informed, events.InformAnswered, events.HungUp,

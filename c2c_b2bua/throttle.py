@@ -34,6 +34,20 @@ class TokenBucket:
         self.full_at = start + span
         return 0.0
 
+    def owe(self, now: float, cost: float = 1.0) -> None:
+        """Take `cost` tokens whether they are there or not; whoever comes next waits the longer."""
+        self.full_at = max(self.full_at, now) + cost / self.per_second
+
+    def give_back(self, cost: float = 1.0) -> None:
+        """Undo a `take` or an `owe`."""
+        self.full_at -= cost / self.per_second
+
+    def wait(self, now: float, cost: float = 1.0) -> float:
+        """What `take` would say; nothing is taken."""
+        start = self.full_at if self.full_at > now else now
+        wait = start + (min(cost, self.size) - self.size) / self.per_second - now
+        return wait if wait > GRACE else 0.0
+
     def tokens(self, now: float) -> float:
         """How many are in it."""
         return self.size - max(0.0, self.full_at - now) * self.per_second

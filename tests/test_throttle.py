@@ -36,6 +36,17 @@ def test_a_cost_above_the_size_waits_for_a_full_bucket() -> None:
     assert bucket.take(START, 35) == pytest.approx(10)
 
 
+def test_what_is_owed_is_paid_by_whoever_comes_next() -> None:
+    bucket = TokenBucket(1, 1)
+    assert (bucket.take(START), bucket.wait(START)) == (0.0, pytest.approx(1))
+    bucket.owe(START)
+    assert bucket.wait(START) == bucket.take(START) == pytest.approx(2)
+    bucket.give_back()
+    assert bucket.take(START + 1) == 0.0
+    bucket.give_back()
+    assert (bucket.wait(START + 1), bucket.take(START + 1)) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize(("size", "rate"), [(0, 1), (1, 0), (-1, 1)])
 def test_a_bucket_without_room_or_rate_is_refused(size: float, rate: float) -> None:
     with pytest.raises(ValueError, match="above zero"):

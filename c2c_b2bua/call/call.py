@@ -11,7 +11,7 @@ from __future__ import annotations
 from c2c_b2bua.call import bridge, hunt, reinvite
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
-from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
+from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord, leg_name
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.leg import DOWN, Leg
 from c2c_b2bua.dialog.party import Party
@@ -219,10 +219,6 @@ def leg_record(leg: Leg) -> LegRecord:
         reason=legible(leg.sip_reason),
         cause=why.cause if why else None,
     )
-
-
-def leg_name(name: str) -> LegName:
-    return "a" if name[0] == "a" else "b"
 
 
 def who_refused(event: events.Refused) -> EndedBy:

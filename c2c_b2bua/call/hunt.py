@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from c2c_b2bua.call.news import LegFailed, LegRerouted
+from c2c_b2bua.call.record import leg_name
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import KeepLeg
 from c2c_b2bua.dialog.leg import DOWN, INVITING, RINGING, Leg
@@ -66,7 +68,9 @@ def ring_next_group(call: Call, side: str, now: float) -> Work:
     take_place(call, side, legs[0])
     if before.state == DOWN:
         call.put_aside(before)
-    return ring_group(call, side, legs, now)
+    trunk = legs[0].party.trunk
+    news: Work = [LegRerouted(call.id, now, leg_name(side), trunk)] if trunk else []
+    return [*news, *ring_group(call, side, legs, now)]
 
 
 def answered(call: Call, event: events.Answered, now: float) -> Work:
@@ -81,6 +85,7 @@ def answered(call: Call, event: events.Answered, now: float) -> Work:
 def refused(call: Call, name: str, ended_by: EndedBy, why: Why, now: float) -> Work:
     """One of them failed; the others ring on, unless nobody is to be asked any more (6xx)."""
     side, leg = name[0], call.leg(name)
+    news = failed(call, leg, why, ended_by in ("timer", "error"), now)
     if call.failure is None or rank(why) < rank(call.failure[1]):
         call.failure = (ended_by, why)
     ended_by, why = call.failure
@@ -90,10 +95,16 @@ def refused(call: Call, name: str, ended_by: EndedBy, why: Why, now: float) -> W
             take_place(call, side, others[0])
         if leg.state == DOWN:
             call.put_aside(leg)
-        return []
+        return news
     if call.groups and may_try_again(why, [leg, *call.rivals]):
-        return ring_next_group(call, side, now)
-    return call.end(ended_by, why, now)
+        return [*news, *ring_next_group(call, side, now)]
+    return [*news, *call.end(ended_by, why, now)]
+
+
+def failed(call: Call, leg: Leg, why: Why, is_local: bool, now: float) -> Work:
+    """News for whoever watches over trunks."""
+    trunk = leg.party.trunk
+    return [LegFailed(call.id, now, leg_name(leg.name), trunk, why, is_local)] if trunk else []
 
 
 def rang_out(call: Call, name: str, why: Why, now: float) -> Work:
@@ -107,7 +118,8 @@ def no_progress(call: Call, timer: str, now: float) -> Work:
     legs = ringing(call, side)
     if len(call.groups) != int(left) or not legs or any(leg.heard for leg in legs):
         return []
-    work = [action for leg in legs for action in leg.hang_up(NO_RESPONSE, now)]
+    work = [action for leg in legs for action in failed(call, leg, NO_RESPONSE, True, now)]
+    work += [action for leg in legs for action in leg.hang_up(NO_RESPONSE, now)]
     call.failure = ("timer", NO_RESPONSE)
     return [*work, *ring_next_group(call, side, now)]
 

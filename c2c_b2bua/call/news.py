@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from c2c_b2bua.call.record import CallRecord, LegName
+from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.transaction.actions import Action
 
 
@@ -17,6 +18,23 @@ class LegRinging(CallNews, frozen=True, gc=False):
     """The first 18x of a leg."""
 
     leg: LegName
+
+
+class LegFailed(CallNews, frozen=True, gc=False):
+    """A trunk did not bring us to whom the leg calls; another one may be tried."""
+
+    leg: LegName
+    trunk: str
+    why: Why
+    is_local: bool
+    """It did not say so itself: nothing came, nothing went, or we gave up."""
+
+
+class LegRerouted(CallNews, frozen=True, gc=False):
+    """The leg is now rung by another way."""
+
+    leg: LegName
+    trunk: str
 
 
 class LegAnswered(CallNews, frozen=True, gc=False):

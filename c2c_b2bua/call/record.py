@@ -10,6 +10,11 @@ LegName = Literal["a", "b"]
 EndedBy = Literal["a", "b", "api", "timer", "error"]
 
 
+def leg_name(name: str) -> LegName:
+    """The side that a leg called `a`, `b3` … is of."""
+    return "a" if name[0] == "a" else "b"
+
+
 class LegRecord(msgspec.Struct, kw_only=True):
     """One leg that was dialled."""
 

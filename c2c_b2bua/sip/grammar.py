@@ -61,6 +61,12 @@ def quote(text: str) -> str:
     return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def delta_seconds(text: str | None) -> int | None:
+    """The number of seconds that a header begins with; what follows, a comment or parameters, does not matter here."""
+    number = (text or "").partition(";")[0].partition("(")[0].strip()
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else None
+
+
 def split_list(text: str) -> list[str]:
     """Split a comma-separated header value (§7.3.1); commas in quotes and in angle brackets do not count."""
     if "," not in text:

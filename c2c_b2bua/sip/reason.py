@@ -6,7 +6,7 @@ import msgspec
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import parse_parameters
-from c2c_b2bua.sip.grammar import CONTROL_PATTERN, quote, unquote
+from c2c_b2bua.sip.grammar import CONTROL_PATTERN, delta_seconds, quote, unquote
 from c2c_b2bua.sip.message import Message
 
 Q850 = {
@@ -41,6 +41,8 @@ class Why(msgspec.Struct, frozen=True, gc=False):
     cause: str
     sip_code: int | None = None
     text: str | None = None
+    retry_after: int | None = None
+    """Seconds for which a 503 asks to be left alone (§20.33)."""
 
     @property
     def header(self) -> str:
@@ -69,7 +71,8 @@ def cause_of(status: int) -> str:
 def why_of(status: int, message: Message, text: str) -> Why:
     """The end that a final response means: a Q.850 cause in its Reason header goes before the code's own."""
     said = said_in(message)
-    return Why(said.cause if said else cause_of(status), status, text or (said.text if said else None))
+    retry_after = delta_seconds(message.get("Retry-After")) if status == 503 else None
+    return Why(said.cause if said else cause_of(status), status, text or (said.text if said else None), retry_after)
 
 
 def legible(text: str | None) -> str | None:
