@@ -9,6 +9,8 @@ What the peer answers is in `leg_responses.py`, what it asks inside the dialog i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.authentication import Authentication
@@ -26,6 +28,9 @@ from c2c_b2bua.transaction.actions import Ack, Forget, Reply, SendAck, SendReque
 from c2c_b2bua.transaction.matching import client_key
 from c2c_b2bua.transaction.timings import T1
 
+if TYPE_CHECKING:
+    from c2c_b2bua.dialog.early import Fork
+
 IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
     "IDLE", "INVITING", "RINGING", "CANCELLING", "UP", "ENDING", "DOWN",
 )  # fmt: skip
@@ -34,7 +39,7 @@ IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
 class Leg:
     """One side of a call. `key` is its SIP Call-ID; `remote` what the peer last said of its media."""
 
-    __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "early_body", "ended_at", "heard",
+    __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "ended_at", "forks", "heard",
                  "informs", "invite", "invited_at", "key", "media", "name", "party", "pending", "reinvite", "reinvited_at",
                  "ringing_at", "sequence", "sip_code", "sip_reason", "state", "tag", "terms", "tokens", "unacked",
                  "why")  # fmt: skip
@@ -57,7 +62,8 @@ class Leg:
         self.bye: Request | None = None
         self.heard = False
         """A provisional response came, so that CANCEL may go (§9.1)."""
-        self.early_body = b""
+        self.forks: dict[str, Fork] = {}
+        """To tag -> what was said provisionally under it, where that is more than ringing."""
         self.dialog: Dialog | None = None
         self.acks: dict[tuple[int, str], SendAck] = {}
         """(CSeq, To tag) of a 2xx -> its ACK, for when the 2xx comes again."""
@@ -217,6 +223,7 @@ class Leg:
     def travel_light(self) -> None:
         """No transaction is open: no 2xx can come again that would want its ACK, or make a dialog of another fork."""
         self.acks.clear()
+        self.forks.clear()
         if self.invite is not None and self.dialog is not None:
             self.invite.let_go()
 

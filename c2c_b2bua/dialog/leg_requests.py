@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from c2c_b2bua.dialog.early import early_dialog
 from c2c_b2bua.dialog.events import Acknowledged, HungUp, Informed, Offered, OfferWanted
 from c2c_b2bua.dialog.extensions import ALLOW, bad_extension, introduce, unsupported
 from c2c_b2bua.dialog.leg import DOWN, ENDING, UP, Leg
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import HUNG_UP, Why, said_in
 from c2c_b2bua.transaction.actions import Reply, Work
 
@@ -19,15 +20,18 @@ ALLOWED = frozenset(ALLOW.split(", "))
 
 
 def is_of_dialog(leg: Leg, request: Request) -> bool:
-    """Whether both tags name the leg's dialog (§12.2.2); a peer of RFC 2543 may have none."""
+    """Whether both tags name a dialog of the leg (§12.2.2); a peer of RFC 2543 may have none."""
     dialog = leg.dialog
-    return dialog is not None and (request.from_tag or "") == dialog.remote_tag and request.to_tag == leg.tag
+    if dialog is None:
+        return early_dialog(leg, request) is not None
+    return (request.from_tag or "") == dialog.remote_tag and request.to_tag == leg.tag
 
 
 def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:
     """A request inside the dialog, with the key of its server transaction."""
     dialog = leg.dialog
-    assert dialog is not None
+    if dialog is None:
+        return updated_early(leg, key, request)
     if not dialog.is_in_order(request):
         return [Reply(key, request.response(500, "CSeq out of order"))]
     if request.method == "BYE":
@@ -76,25 +80,59 @@ def offered(leg: Leg, key: str, request: Request) -> Work:
         leg.dialog.refresh(request)
         has_offer = describes_media(request)
         if not has_offer and not is_invite:
-            assert request.flow is not None
-            response = introduce(request.response(200))
-            response.headers["Contact"] = [request.flow.interface.contact]
-            return [Reply(key, response)]
+            return [Reply(key, accepting(request))]
         if not has_offer:
             leg.pending[key] = request
             return [OfferWanted(leg.call, leg.name, key, request)]
         offer = SessionDescription.parse(request.body)
         media.ask(offer)
     except SipError as error:
-        response = request.response(error.status, "" if error.status == 491 else error.reason)
-        if error.status == 500:
-            response.headers["Retry-After"] = [str(leg.tokens.number(11))]
-        if error.status == 415:
-            response.headers["Accept"] = ["application/sdp"]
-            response.headers["Accept-Encoding"] = ["identity"]
-        return [Reply(key, response)]
+        return [Reply(key, refusal(leg, request, error))]
     leg.pending[key] = request
     return [Offered(leg.call, leg.name, key, request, offer)]
+
+
+def updated_early(leg: Leg, key: str, request: Request) -> Work:
+    """UPDATE of a fork that has not answered yet (RFC 3311 §5.2): nobody has to be asked, it hears what it was told."""
+    fork = early_dialog(leg, request)
+    if fork is None or fork.dialog is None:
+        return [Reply(key, request.response(481))]
+    if not fork.dialog.is_in_order(request):
+        return [Reply(key, request.response(500, "CSeq out of order"))]
+    strange = unsupported(request)
+    if strange:
+        return [Reply(key, bad_extension(request, strange))]
+    try:
+        fork.dialog.refresh(request)
+        response = accepting(request)
+        if describes_media(request):
+            if not fork.has_answered:
+                raise SipError("Request Pending", 491)
+            response.headers["Content-Type"] = ["application/sdp"]
+            response.body = bytes(leg.media.repeat(SessionDescription.parse(request.body)))
+            fork.body = request.body
+    except SipError as error:
+        return [Reply(key, refusal(leg, request, error))]
+    return [Reply(key, response)]
+
+
+def accepting(request: Request) -> Response:
+    """A 200 that makes our Contact the peer's target."""
+    assert request.flow is not None
+    response = introduce(request.response(200))
+    response.headers["Contact"] = [request.flow.interface.contact]
+    return response
+
+
+def refusal(leg: Leg, request: Request, error: SipError) -> Response:
+    """The response that an error deserves, with what it has to say besides (§14.2, §21.4.13)."""
+    response = request.response(error.status, "" if error.status == 491 else error.reason)
+    if error.status == 500:
+        response.headers["Retry-After"] = [str(leg.tokens.number(11))]
+    if error.status == 415:
+        response.headers["Accept"] = ["application/sdp"]
+        response.headers["Accept-Encoding"] = ["identity"]
+    return response
 
 
 def describes_media(request: Request) -> bool:

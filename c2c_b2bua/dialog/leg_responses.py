@@ -7,6 +7,7 @@ from contextlib import suppress
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.authentication import HEADERS
 from c2c_b2bua.dialog.dialog import Dialog
+from c2c_b2bua.dialog.early import listen
 from c2c_b2bua.dialog.extensions import STANDARD, Terms
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, RINGING, UP, Leg
 from c2c_b2bua.sdp import SessionDescription
@@ -56,17 +57,14 @@ def invite_response(leg: Leg, response: Response, is_local: bool, now: float) ->
 def provisional(leg: Leg, response: Response, now: float) -> Work:
     first = not leg.heard
     leg.heard = True
+    work: Work | None = listen(leg, response) if response.status > 100 else []
     if leg.state == CANCELLING:
-        return leg.cancel() if first else []
-    if response.status == 100 or leg.state not in (INVITING, RINGING):
-        return []
-    if response.content_type == "application/sdp":
-        leg.early_body = response.body
-    if leg.state == RINGING or response.status < 180:
-        return []
+        return [*(work or []), *(leg.cancel() if first else [])]
+    if work is None or response.status < 180 or leg.state != INVITING:
+        return work or []
     leg.state = RINGING
     leg.ringing_at = now
-    return [events.Ringing(leg.call, leg.name)]
+    return [*work, events.Ringing(leg.call, leg.name)]
 
 
 def accepted(leg: Leg, response: Response, now: float) -> Work:
@@ -80,24 +78,30 @@ def accepted(leg: Leg, response: Response, now: float) -> Work:
         dialog = Dialog(leg.invite, response, leg.party.flow)
     except SipError as error:
         return misunderstood(leg, error, now)
+    fork = leg.forks.pop(tag, None)
+    if fork is not None:
+        sequence = fork.sequence
+        if fork.dialog is not None:
+            dialog.remote_seq = fork.dialog.remote_seq
     work = leg.acknowledge(dialog, leg.invite, tag)
     if leg.state not in (INVITING, RINGING):
         bye = dialog.request("BYE", sequence + 1)
         leg.sign(bye)
         if leg.state == CANCELLING:
+            leg.sequence = sequence + 1
             # The 2xx crossed our CANCEL: the peer has answered, and is told that it is over.
             leg.state, leg.dialog, leg.bye, leg.answered_at = ENDING, dialog, bye, now
             leg.sip_code, leg.sip_reason = response.status, response.reason
             leg.say_why(bye)
         return [*work, SendRequest(leg.key, bye, dialog.hop, dialog.flow)]
-    leg.state, leg.dialog, leg.answered_at = UP, dialog, now
+    leg.state, leg.dialog, leg.answered_at, leg.sequence = UP, dialog, now, sequence
     leg.sip_code, leg.sip_reason = response.status, response.reason
     try:
-        leg.media.answered(SessionDescription.parse(response.body or leg.early_body))
+        leg.media.answered(SessionDescription.parse(response.body or (fork.body if fork is not None else b"")))
     except SipError as error:
         why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
         return [*work, *leg.send_bye(why), events.Refused(leg.call, leg.name, why, True)]
-    leg.early_body = leg.invite.body = b""
+    leg.invite.body = b""
     return [*work, events.Answered(leg.call, leg.name)]
 
 
@@ -147,19 +151,39 @@ def try_again(leg: Leg, request: Request, response: Response) -> Work:
     again = challenged(leg, request, response) if response.status in HEADERS else reworded(leg, request, response)
     if again is None:
         return []
-    way = leg.dialog if leg.dialog is not None else leg.party
+    way = early_way(leg, request) or leg.dialog or leg.party
     hop, flow = way.hop, way.flow
     if request is leg.invite:
         leg.invite, leg.heard = again, False
+        leg.forks.clear()
     elif request is leg.reinvite:
         leg.reinvite = again
     elif request is leg.bye:
         leg.bye = again
     elif request.method == "INFO" and request.cseq.number in leg.informs:
         leg.informs[leg.sequence] = leg.informs.pop(request.cseq.number)
-    else:
-        flow = request.flow  # the BYE to another fork goes where it went before
+    elif request.method == "BYE":
+        flow = request.flow  # to another fork, where it went before
     return [SendRequest(leg.key, again, hop, flow)]
+
+
+def early_way(leg: Leg, request: Request) -> Dialog | None:
+    """The early dialog of a PRACK, while its fork has not answered."""
+    fork = leg.forks.get(request.to_tag or "") if request.method == "PRACK" else None
+    return fork.dialog if fork is not None else None
+
+
+def next_sequence(leg: Leg, request: Request) -> int:
+    """The CSeq of a request that goes once more: each dialog counts by itself (§12.2.1.1)."""
+    tag = request.to_tag or ""
+    fork = leg.forks.get(tag) if request.method == "PRACK" else None
+    if fork is not None:
+        fork.sequence += 1
+        return fork.sequence
+    if leg.dialog is not None and tag != leg.dialog.remote_tag:
+        return request.cseq.number + 1
+    leg.sequence += 1
+    return leg.sequence
 
 
 def challenged(leg: Leg, request: Request, response: Response) -> Request | None:
@@ -167,8 +191,7 @@ def challenged(leg: Leg, request: Request, response: Response) -> Request | None
     authentication = leg.authentication
     if authentication is None or not authentication.absorb(request, response, request.tries):
         return None
-    leg.sequence += 1
-    return authentication.again(request, leg.sequence)
+    return authentication.again(request, next_sequence(leg, request))
 
 
 def reworded(leg: Leg, request: Request, response: Response) -> Request | None:
@@ -179,8 +202,7 @@ def reworded(leg: Leg, request: Request, response: Response) -> Request | None:
         leg.terms = Terms()
     if not leg.terms.absorb(response):
         return None
-    leg.sequence += 1
-    again = request.renewed(leg.sequence)
+    again = request.renewed(next_sequence(leg, request))
     leg.terms.put_on(again.headers)
     leg.sign(again)
     return again

@@ -8,7 +8,7 @@ OFFERED <──────── STABLE ─────────────
 
 from __future__ import annotations
 
-from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sdp import REVERSED, SessionDescription
 from c2c_b2bua.sip.errors import SipError
 
 STABLE, OFFERED, ASKED = "STABLE", "OFFERED", "ASKED"
@@ -72,6 +72,17 @@ class OfferAnswer:
         self.state = STABLE
         self.remote, self.offered = self.offered, None
         return self.sign(description)
+
+    def repeat(self, offer: SessionDescription) -> SessionDescription:
+        """Answer an offer with what we said last, turned as the offer asks. SipError 488 when the streams are others."""
+        said = self.local
+        kinds = [media.kind for media in offer.media]
+        if said is None or not offer.has_live_media or kinds != [media.kind for media in said.media]:
+            raise SipError("other streams than were agreed", 488)
+        for then, now in zip(said.media, offer.media, strict=True):
+            if bool(now.port) != bool(then.port) or not set(then.codecs.values()) & set(now.codecs.values()):
+                raise SipError(f"no {now.kind} in common", 488)
+        return self.sign(said if said.direction == "inactive" else said.with_direction(REVERSED[offer.direction]))
 
     def decline(self) -> None:
         """Refuse the peer's offer: all stays as it was."""

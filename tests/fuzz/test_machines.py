@@ -16,9 +16,14 @@ from tests.dialog.one_leg import OneLeg, described, sdp
 
 MODEST = settings(deadline=None, max_examples=120, stateful_step_count=25, derandomize=True)
 PORTS = st.sampled_from([4000, 4002, 4004])
-STATUSES = st.sampled_from([100, 180, 183, 200, 202, 302, 401, 407, 408, 481, 486, 487, 491, 500, 503, 603])
+STATUSES = st.sampled_from([100, 180, 183, 200, 202, 302, 401, 407, 408, 420, 421, 481, 486, 487, 491, 500, 503, 603])
 BODIES = st.sampled_from([b"", sdp(), sdp(4002, 2), sdp() + b"m=video 5 RTP/AVP 31\r\n", b"nonsense"])
 CHALLENGES = st.sampled_from(["", 'Digest realm="r", nonce="1"', 'Digest realm="r", nonce="2", qop="auth"', "nonsense"])
+
+EXTENSIONS = st.sampled_from([
+    {}, {}, {}, {"Require": "100rel", "RSeq": "1"}, {"Require": "100rel", "RSeq": "2"}, {"Require": "100rel", "RSeq": "x"},
+    {"Unsupported": "100rel", "Require": "timer"}, {"Unsupported": "timer", "Require": "100rel"},
+])  # fmt: skip
 
 
 class OfferAnswerMachine(RuleBasedStateMachine):
@@ -125,10 +130,13 @@ class LegMachine(RuleBasedStateMachine):
     @rule(
         which=st.integers(0, 30), status=STATUSES, tag=st.sampled_from(["theirs", "fork", ""]), body=BODIES,
         challenge=CHALLENGES, contact=st.sampled_from(["", "<sip:bob@", "<tel:+1>", "<sip:bob@192.0.2.9;lr>"]),
+        extensions=EXTENSIONS,
     )  # fmt: skip
-    def respond(self, which: int, status: int, tag: str, body: bytes, challenge: str, contact: str) -> None:
+    def respond(
+        self, which: int, status: int, tag: str, body: bytes, challenge: str, contact: str, extensions: dict[str, str]
+    ) -> None:
         request = self.requests[-1 - which % min(3, len(self.requests))]
-        headers = {"Contact": contact} if contact else {}
+        headers = extensions | ({"Contact": contact} if contact else {})
         if challenge:
             headers |= {"WWW-Authenticate": challenge, "Proxy-Authenticate": challenge}
         self.peer.answer(request, status, tag, body, **headers)
