@@ -13,7 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall
 from api.client_limits import ClientLimits
-from api.health import Health
+from api.health import Health, read_only
 from api.kazoo_door import KazooDoor, Resource
 from api.omicall_door import OmicallDoor
 from api.openapi.description import description
@@ -61,9 +61,9 @@ class Doors:
             "v2": kazoo_door,
             "tvox": TvoxDoor(exchange, limits),
             "api": OmicallDoor(exchange, limits),
-            "healthz": health.healthz,
-            "readyz": health.readyz,
-            "metrics": health.metrics,
+            "healthz": read_only(health.healthz),
+            "readyz": read_only(health.readyz),
+            "metrics": read_only(health.metrics),
             "openapi.json": description().json,
             "docs": description().page,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -18,6 +18,7 @@ WEBHOOKS = {
     "failed": "Tries to deliver an event that failed",
     "dropped": "Events given up: every try failed, or too many were waiting",
 }
+Door = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class CallMetrics(Collector):
@@ -47,6 +48,17 @@ class CallMetrics(Collector):
         yield GaugeMetricFamily("c2c_webhooks_waiting", "Events on their way to webhooks", value=deliveries.waiting)
         waiting = len(self.exchange.history.store.ended)
         yield GaugeMetricFamily("c2c_history_waiting", "Ends of calls not on disk yet", value=waiting)
+
+
+def read_only(door: Door) -> Door:
+    """The door, for those who only look."""
+
+    async def guarded(http: web.BaseRequest) -> web.StreamResponse:
+        if http.method in ("GET", "HEAD"):
+            return await door(http)
+        return web.Response(status=405, headers={"Allow": "GET, HEAD"})
+
+    return guarded
 
 
 class Health:

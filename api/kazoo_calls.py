@@ -124,5 +124,6 @@ def idempotency_key(request: KazooRequest) -> str | None:
     key = request.http.headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
         message = f"An idempotency key has 1 to {LONGEST_KEY} printable characters"
-        raise InvalidError.of("Idempotency-Key", "pattern", message, value=key[:LONGEST_KEY])
+        shown = key[:LONGEST_KEY].encode(errors="replace").decode()
+        raise InvalidError.of("Idempotency-Key", "pattern", message, value=shown)
     return key
