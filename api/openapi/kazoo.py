@@ -15,7 +15,7 @@ from api.openapi.operation import FORM, Body, Dialect, Operation
 CLICK = "/v2/accounts/{account_id}/clicktocall"
 
 
-def connect(id: str, **more: Any) -> Operation:
+def connect(id: str, summary: str, **more: Any) -> Operation:
     """The one that makes a call."""
     text = (
         "Rings the extension, then the contact, and joins them. Everything is checked before anything rings. The "
@@ -25,7 +25,7 @@ def connect(id: str, **more: Any) -> Operation:
     answered = answers(200, "The call is on its way", replies.ConnectReply, ORIGINATE, 409, *BODY_TAKEN)
     answered[202] = answers(202, "The same, where `connect_status` is 202", replies.ConnectReply, ORIGINATE)[202]
     more = {"query": requests.ConnectQuery, "headers": requests.Idempotent, **more}
-    return resource(id, "Make the call", "8", answered, text=text, is_open=True, **more)
+    return resource(id, summary, "8", answered, text=text, is_open=True, **more)
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -173,12 +173,14 @@ OPERATIONS: dict[str, Operation] = {
         headers=requests.IfMatch,
         text="Its history stays.",
     ),
-    f"GET {CLICK}/{{click_id}}/connect": connect("connectByAddress"),
+    f"GET {CLICK}/{{click_id}}/connect": connect("connectByAddress", "Make the call, by an address alone"),
     f"POST {CLICK}/{{click_id}}/connect": connect(
         "connect",
+        "Make the call",
+        query=requests.ConnectOptions,
         body=Body(
             form=requests.ConnectRequest,
-            others={FORM: requests.Connect},
+            others={FORM: requests.ConnectForm},
             is_required=False,
             example={"data": {"contact": "2001", "metadata": {"order": 4711}}},
         ),

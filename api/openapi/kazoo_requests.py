@@ -48,7 +48,7 @@ class Path(msgspec.Struct, kw_only=True):
 class ItemsQuery(msgspec.Struct, kw_only=True):
     """Which of many, in which order and format."""
 
-    descending: Annotated[Literal["true", "false"], Meta(description="`false`: the other way round")] = "true"
+    descending: Annotated[str, Meta(description="`false`: the other way round")] = "true"
     has_key: Annotated[str, Meta(description="Only those with this field; may be dotted")] | UnsetType = UNSET
     key_missing: Annotated[str, Meta(description="Only those without it")] | UnsetType = UNSET
     has_value: Annotated[str, Meta(description="Only those where it is not empty")] | UnsetType = UNSET
@@ -68,9 +68,7 @@ class PageQuery(ItemsQuery, kw_only=True):
     """And how many at a time."""
 
     page_size: Annotated[int, Meta(ge=1, description="Items on a page; above 1000 is 1000", examples=[50])] = 50
-    paginate: Annotated[
-        Literal["true", "false"], Meta(description="`false`: everything at once, and no page fields in the answer")
-    ] = "true"
+    paginate: Annotated[str, Meta(description="`false`: everything at once, and no page fields in the answer")] = "true"
     start_key: Annotated[str, Meta(description="`next_start_key` of the page before")] | UnsetType = UNSET
 
 
@@ -91,25 +89,20 @@ class ListQueryV1(ItemsQuery, kw_only=True):
     created_to: Time | UnsetType = UNSET
 
 
-class ConnectQuery(msgspec.Struct, kw_only=True):
-    """A connect without a body; what is in the body goes first."""
+class ConnectOptions(msgspec.Struct, kw_only=True):
+    """How to connect; what is in the body goes first."""
 
-    contact: (
-        Annotated[
-            str,
-            Meta(
-                description="Whom to call: a number, or a SIP URI. Required unless the body has it", examples=["2001"]
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
     blocking: Annotated[
         Literal["true", "false"], Meta(description="Answer when the first leg has answered or failed, 20 s at most")
     ] = "false"
-    auto_answer: Annotated[Literal["true", "false"], Meta(description="Whether the first leg picks up by itself")] = (
-        "true"
-    )
+    auto_answer: Annotated[str, Meta(description="`false`: the first leg does not pick up by itself")] = "true"
     dry_run: Annotated[Literal["true", "false"], Meta(description="Say what would happen, ring nobody")] = "false"
+
+
+class ConnectQuery(ConnectOptions, kw_only=True):
+    """A connect by an address alone."""
+
+    contact: Annotated[str, Meta(description="Whom to call: a number, or a SIP URI", examples=["2001"])]
 
 
 class IfMatch(msgspec.Struct, kw_only=True, rename={"if_match": "If-Match"}):
@@ -133,7 +126,6 @@ class Idempotent(msgspec.Struct, kw_only=True, rename={"key": "Idempotency-Key"}
             Meta(
                 min_length=1,
                 max_length=255,
-                pattern="^[!-~]+$",
                 description="For a day, the same key and request are answered as the first time and ring nobody; "
                 "the same key with another request is refused",
                 examples=["order-4711"],
@@ -174,17 +166,23 @@ class Connect(msgspec.Struct, kw_only=True):
     custom_application_vars: Annotated[dict[str, Any], Meta(description="Come back in the answer")] = {}
 
 
+class ConnectForm(msgspec.Struct, kw_only=True):
+    """The same as fields of a form."""
+
+    contact: Annotated[str, Meta(min_length=1, description="A number, or a SIP URI")]
+    blocking: Annotated[bool, Meta(description="Answer when the first leg has answered or failed, 20 s at most")] = (
+        False
+    )
+    dry_run: Annotated[bool, Meta(description="Say what would happen, ring nobody")] = False
+    metadata: Annotated[str, Meta(description="A JSON object", examples=['{"order": 4711}'])] | UnsetType = UNSET
+
+
 class Sent(msgspec.Struct, kw_only=True):
     """Around every body; `auth_token` and `verb` may stand here when a client cannot set headers or verbs."""
 
     data: Any
-    auth_token: str | UnsetType = UNSET
-    verb: (
-        Annotated[
-            Literal["GET", "PUT", "POST", "PATCH", "DELETE"], Meta(description="In a POST: what is meant instead")
-        ]
-        | UnsetType
-    ) = UNSET
+    auth_token: Annotated[Any, Meta(description="A token")] = UNSET
+    verb: Annotated[Any, Meta(description="In a POST, as text: what is meant instead")] = UNSET
 
 
 class ApiKeyRequest(Sent, kw_only=True):

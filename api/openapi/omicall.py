@@ -278,7 +278,7 @@ The token, or the API key itself, stands in `Authorization` with or without `Bea
             id="callEvent",
             summary="What a registered webhook is told",
             section="15.3",
-            text="Sent to the URL of `POST /api/webhooks/register`, in order, and again until a 2xx comes back. "
+            text="Sent to the URL of `POST /api/webhooks/register`, in order, and again for a while where no 2xx comes back. "
             f"`state` is {', '.join(f'`{state}`' for state in STATES.values())}. Signed in the headers `webhook-id`, "
             "`webhook-timestamp` and `webhook-signature`.",
             body=Body(

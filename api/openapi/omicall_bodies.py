@@ -40,7 +40,7 @@ class PagingQuery(msgspec.Struct, kw_only=True):
     """Which page."""
 
     page: Annotated[int, Meta(ge=1, le=LAST_PAGE, description="The first is 1")] = 1
-    size: Annotated[int, Meta(ge=1, le=LATEST, description=f"Items on a page; above {LARGEST_PAGE} is that")] = PAGE
+    size: Annotated[int, Meta(ge=1, le=LATEST, description=f"Items on a page, {LARGEST_PAGE} at most")] = PAGE
 
 
 class PhonesQuery(PagingQuery, kw_only=True):
