@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from c2c_b2bua.call.call import Call
 from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegFailed, LegRerouted, LegRinging
 from c2c_b2bua.call.order import CallOrder
@@ -11,15 +13,20 @@ from c2c_b2bua.dialog.actions import ForgetLeg, KeepLeg
 from c2c_b2bua.dialog.leg import DOWN, INVITING, Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
 from c2c_b2bua.dialog.leg_responses import receive_response
+from c2c_b2bua.dialog.neighbours import Neighbours
 from c2c_b2bua.dialog.stranger import answer_stranger
-from c2c_b2bua.sip.flow import Hop, Interfaces
+from c2c_b2bua.registration.binding import Binding, Bound, Unbound
+from c2c_b2bua.registration.registrar import REGISTRAR, Registrar
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import HUNG_UP, Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Reply, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
+from c2c_b2bua.transaction.matching import server_key
 
-NEWS = (LegRinging, LegFailed, LegRerouted, LegAnswered, CallBridged, CallEnded)
+NEWS = (LegRinging, LegFailed, LegRerouted, LegAnswered, CallBridged, CallEnded, Bound, Unbound)
 EVENTS = (
     events.Ringing, events.Answered, events.Refused, events.RangOut, events.Offered, events.OfferWanted,
     events.Reanswered, events.Rerefused, events.Acknowledged, events.Informed, events.InformAnswered, events.HungUp,
@@ -28,10 +35,16 @@ EVENTS = (
 
 
 class B2bua(TransactionLayer):
-    """Takes commands (`connect`, `hang_up`) beside what the transaction layer takes; news of calls leave beside bytes."""
+    """Takes commands (`connect`, `hang_up`) beside what the transaction layer takes; news of calls leave beside bytes.
 
-    def __init__(self, interfaces: Interfaces, tokens: Tokens) -> None:
+    `answer_strangers`: say no to those who have no business here, instead of nothing.
+    """
+
+    def __init__(self, interfaces: Interfaces, tokens: Tokens, answer_strangers: bool = False) -> None:
         super().__init__(interfaces, tokens)
+        self.answer_strangers = answer_strangers
+        self.registrar = Registrar(tokens)
+        self.neighbours = Neighbours()
         self.calls: dict[str, Call] = {}
         self.legs: dict[str, Leg] = {}
         """SIP Call-ID -> leg, until its INVITE can bring no more 2xx."""
@@ -60,6 +73,31 @@ class B2bua(TransactionLayer):
         call = self.calls.get(call_id)
         return [] if call is None else self.settle(call.end(ended_by, why, now), now)
 
+    def restore(self, bindings: Iterable[Binding], now: float) -> list[Action]:
+        """Take back what phones had registered before a restart."""
+        return self.settle(self.registrar.restore(bindings, now), now)
+
+    # ── who is listened to ───────────────────────────────────────────────────────────────────────────────────────
+
+    def request(self, request: Request, flow: Flow, now: float) -> Work:
+        return super().request(request, flow, now) if self.is_heard(request, flow, now) else []
+
+    def malformed(self, error: SipError, request: Request | None, flow: Flow) -> Work:
+        return super().malformed(error, request, flow) if self.knows(flow) else []
+
+    def is_heard(self, request: Request, flow: Flow, now: float) -> bool:
+        """Whether a request is for one of our dialogs, or from somebody who is no stranger; scanners hear nothing."""
+        if request.method == "REGISTER" and self.registrar.domains:
+            return self.registrar.listens_to(request, flow, now, self.knows(flow))
+        return self.knows(flow) or bool(self.owner_of(request)) or server_key(request) in self.servers
+
+    def knows(self, flow: Flow) -> bool:
+        return flow.host in self.neighbours or self.answer_strangers or self.registrar.is_registered(flow)
+
+    def unreachable(self, flow: Flow, now: float) -> list[Action]:
+        self.registrar.lost(flow)
+        return super().unreachable(flow, now)
+
     # ── what the transaction layer brings ────────────────────────────────────────────────────────────────────────
 
     def owner_of(self, request: Request) -> str:
@@ -69,6 +107,8 @@ class B2bua(TransactionLayer):
     def requested(self, owner: str, key: str, request: Request, now: float) -> Work:
         leg = self.legs.get(owner)
         if leg is None:
+            if request.method == "REGISTER" and self.registrar.domains:
+                return self.registrar.receive(key, request, now)
             return [Reply(key, answer_stranger(request, self.tokens.tag()))]
         return receive_request(leg, key, request, now)
 
@@ -81,6 +121,8 @@ class B2bua(TransactionLayer):
         return cancelled(leg, key) if leg is not None else []
 
     def responded(self, owner: str, request: Request, response: Response, is_local: bool, now: float) -> Work:
+        if response.flow is not None:
+            self.neighbours.meet(response.flow.host)
         leg = self.legs.get(owner)
         return receive_response(leg, request, response, is_local, now) if leg is not None else []
 
@@ -109,8 +151,8 @@ class B2bua(TransactionLayer):
 
     # ── what lives how long ──────────────────────────────────────────────────────────────────────────────────────
 
-    def machine(self, key: str) -> Leg | Call | None:
-        return self.legs.get(key) or self.calls.get(key)
+    def machine(self, key: str) -> Leg | Call | Registrar | None:
+        return self.legs.get(key) or self.calls.get(key) or (self.registrar if key == REGISTRAR else None)
 
     def is_wanted(self, owner: str, request: Request) -> bool:
         leg = self.legs.get(owner)

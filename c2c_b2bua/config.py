@@ -23,6 +23,9 @@ Word = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
 SomeSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Lifetime = Annotated[int, Meta(ge=1, le=31_536_000)]
+AutoAnswer = Literal["", "call-info", "alert-info", "auto-answer", "ring-answer", "answer-mode", "none"]
+"""Which header makes a phone answer by itself; empty: by what the phone is."""
 
 
 class Secret(str):
@@ -80,6 +83,7 @@ class Sip(Section, frozen=True):
 
     listen: list[str] = msgspec.field(default_factory=lambda: ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"])
     advertise: str = ""
+    answer_strangers: bool = False
 
     def addresses(self) -> list[Listen]:
         """`listen`, parsed."""
@@ -87,6 +91,17 @@ class Sip(Section, frozen=True):
 
 
 class Storage(Section, frozen=True):
+class Registrar(Section, frozen=True):
+    """Phones that register with us; times in seconds."""
+
+    default_expires: Lifetime = 3600
+    min_expires: Lifetime = 60
+    max_expires: Lifetime = 7200
+    max_contacts: Annotated[int, Meta(ge=1, le=100)] = 10
+    digest: list[Literal["SHA-512-256", "SHA-256", "MD5"]] = msgspec.field(default_factory=lambda: ["SHA-256", "MD5"])
+    nonce_lifetime: SomeSeconds = 300.0
+
+
     """Where documents and history are kept."""
 
     url: Secret = Secret("sqlite:///c2c.db")
@@ -184,6 +199,7 @@ class Config(Section, frozen=True):
     storage: Storage = Storage()
     numbers: Numbers = Numbers()
     calls: Calls = Calls()
+    registrar: Registrar = Registrar()
     webhooks: Webhooks = Webhooks()
     account: list[Account] = []
     trunk: list[Trunk] = []

@@ -23,6 +23,7 @@ from c2c_b2bua.config import (
     Extension,
     Listen,
     Numbers,
+    Registrar,
     Secret,
     Section,
     Sip,
@@ -47,6 +48,7 @@ TABLES: dict[str, type[Section]] = {
     "api": Api,
     "sip": Sip,
     "storage": Storage,
+    "registrar": Registrar,
     "numbers": Numbers,
     "calls": Calls,
     "webhooks": Webhooks,
@@ -132,6 +134,11 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from call_problems(config)
     yield from account_problems(config.account)
     yield from trunk_problems(config.trunk)
+    rules = config.registrar
+    if not rules.min_expires <= rules.default_expires <= rules.max_expires:
+        yield "registrar.default_expires", "expected a time from min_expires to max_expires"
+    if not rules.digest:
+        yield "registrar.digest", "expected at least one algorithm"
 
 
 def unparsed(path: str, parser: Callable[[str], object], text: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import structlog
@@ -18,6 +18,8 @@ from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.config import HOST_PORT, Listen, Sip
+from c2c_b2bua.registration.binding import Binding, Bound, Unbound
+from c2c_b2bua.registration.registrar import Registrar
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
 from c2c_b2bua.sip.message import parse
@@ -194,12 +196,34 @@ class Engine(Shell):
     core: B2bua
 
     def __init__(self, sip: Sip) -> None:
-        super().__init__(sip.addresses(), sip.advertise)
+        super().__init__(sip)
+        self.answer_strangers = sip.answer_strangers
         self.subscribers: list[Callable[[CallNews], None]] = []
         self.idle = asyncio.Event()
+        self.phone_subscribers: list[Callable[[Bound | Unbound], None]] = []
 
     def make_core(self, interfaces: Interfaces, tokens: Tokens) -> B2bua:
-        return B2bua(interfaces, tokens)
+        return B2bua(interfaces, tokens, self.answer_strangers)
+
+    @property
+    def registrar(self) -> Registrar:
+        return self.core.registrar
+
+    @property
+    def interfaces(self) -> Interfaces:
+        return self.core.interfaces
+
+    def restore(self, bindings: Iterable[Binding]) -> None:
+        """Take back what phones had registered before a restart."""
+        self.carry_out(self.core.restore(bindings, self.now()))
+
+    def welcome(self, hosts: Iterable[str]) -> None:
+        """Requests from these hosts get an answer."""
+        self.core.neighbours.welcome(hosts)
+
+    def subscribe_phones(self, listener: Callable[[Bound | Unbound], None]) -> None:
+        """Call `listener` with all news of registrations, on the loop, as it happens."""
+        self.phone_subscribers.append(listener)
 
     def subscribe(self, listener: Callable[[CallNews], None]) -> None:
         """Call `listener` with all news of all calls, on the loop, as it happens."""
@@ -229,6 +253,10 @@ class Engine(Shell):
 
     def heard(self, news: Action) -> None:
         assert isinstance(news, CallNews)
+        if isinstance(news, (Bound, Unbound)):
+            for listener in self.phone_subscribers:
+                listener(news)
+            return
         for subscriber in self.subscribers:
             subscriber(news)
         if type(news) is CallEnded and not self.core.calls:

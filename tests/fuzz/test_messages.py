@@ -53,7 +53,7 @@ TEXT = st.text(max_size=60) | st.text(alphabet='"<>\\;:,=@%[]?&. \tsip1aA/0Z', m
 
 
 def core() -> B2bua:
-    return B2bua(Interfaces([UDP]), Tokens(b"x" * 32))
+    return B2bua(Interfaces([UDP]), Tokens(b"x" * 32), answer_strangers=True)
 
 
 @QUICK

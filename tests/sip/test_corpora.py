@@ -300,7 +300,7 @@ def test_every_torture_message_is_answered_somehow() -> None:
 def test_answers(name: str) -> None:
     data = read(ROOT / "rfc4475" / f"{name}.dat")
     interface = Interface("UDP", "192.0.2.1", 5060)
-    core = B2bua(Interfaces([interface]), Tokens(b"x" * 32))
+    core = B2bua(Interfaces([interface]), Tokens(b"x" * 32), answer_strangers=True)
     flow = Flow(interface, "203.0.113.9", 5060)
     actions = core.receive(data, flow, 0.0)
     expected = ANSWERS[name]

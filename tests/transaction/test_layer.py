@@ -21,7 +21,7 @@ STREAM = Flow(TCP, "192.0.2.9", 40000, 7)
 
 
 def core(*interfaces: Interface) -> B2bua:
-    return B2bua(Interfaces(list(interfaces or (UDP, TCP))), Tokens(b"x" * 32))
+    return B2bua(Interfaces(list(interfaces or (UDP, TCP))), Tokens(b"x" * 32), answer_strangers=True)
 
 
 def message(start: str, *more: str, branch: str = "z9hG4bK1", cseq: str = "", to: str = "<sip:c2c@192.0.2.1>") -> bytes:

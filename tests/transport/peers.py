@@ -122,7 +122,7 @@ class TcpPhone:
 @asynccontextmanager
 async def engine(*listen: str) -> AsyncIterator[Engine]:
     """An engine on free ports."""
-    running = Engine(Sip(listen=list(listen)))
+    running = Engine(Sip(listen=list(listen), answer_strangers=True))
     await running.start()
     try:
         yield running

@@ -1,0 +1,239 @@
+"""Phones register with us (RFC 3261 §10.3, RFC 3327, RFC 5626 §6): who is where, until when, and by which way.
+
+REGISTER sip:acme.example.com    ->
+                                 <- 401 with our challenges, strongest first
+REGISTER again, with credentials ->
+                                 <- 200, every contact of the user with what is left of its time     Bound
+… calls go over the flow that the REGISTER came by, whatever the Contact says …
+REGISTER with Expires: 0         ->
+                                 <- 200                                                              Unbound
+
+Until `open` nobody is known here. A domain that is not ours, and a peer that guesses passwords, hear nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+import msgspec
+
+from c2c_b2bua import config
+from c2c_b2bua.registration.binding import Binding, Subscriber, Unbound
+from c2c_b2bua.registration.contacts import Contacts
+from c2c_b2bua.registration.server_digest import ServerDigest
+from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.fields import Challenge
+from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.sip.uri import Uri
+from c2c_b2bua.transaction.actions import Reply, StartTimer, Work
+
+REGISTRAR = "the registrar"
+"""Key of its timers; a Call-ID has no spaces."""
+EXTENSIONS = frozenset({"path", "outbound"})
+MOST_CREDENTIALS = 4
+FlowKey = int | tuple[str, str, int]
+
+
+class Registrar:
+    """All bindings of an engine, by address of record, `1001@acme.example.com`."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+        self.rules = config.Registrar()
+        self.domains: dict[str, dict[str, Subscriber]] = {}
+        """Domain -> extension or username -> who that is."""
+        self.digest = ServerDigest(b"", self.rules.digest, self.rules.nonce_lifetime, 0.0, tokens)
+        self.bindings: dict[str, list[Binding]] = {}
+        self.by_flow: dict[FlowKey, tuple[str, ...]] = {}
+        """Flow -> the addresses of record that are reached over it."""
+        self.due: dict[str, float] = {}
+        """Address of record -> when its timer is due."""
+
+    # ── what the service says ────────────────────────────────────────────────────────────────────────────────────
+
+    def open(self, rules: config.Registrar, subscribers: Iterable[Subscriber], secret: bytes, now: float) -> None:
+        """From now on these may register; `secret` makes nonces that outlive a restart."""
+        self.rules = rules
+        self.digest = ServerDigest(secret, rules.digest, rules.nonce_lifetime, now, self.tokens)
+        self.domains = {}
+        for subscriber in subscribers:
+            names = self.domains.setdefault(subscriber.domain, {})
+            names[subscriber.user] = subscriber
+        for names in self.domains.values():
+            # An extension goes before the username of somebody else.
+            for subscriber in list(names.values()):
+                if subscriber.username:
+                    names.setdefault(subscriber.username, subscriber)
+
+    def restore(self, bindings: Iterable[Binding], now: float) -> Work:
+        """Take back what was bound before a restart; timers to be started."""
+        work: Work = []
+        for binding in bindings:
+            name, _, domain = binding.aor.rpartition("@")
+            if binding.expires_at > now and name in self.domains.get(domain, {}):
+                self.keep(binding.aor, [*self.bindings.get(binding.aor, []), binding])
+                work += self.watch(binding.aor)
+        return work
+
+    # ── what the service asks ────────────────────────────────────────────────────────────────────────────────────
+
+    def contacts(self, aor: str, now: float) -> list[Binding]:
+        """Where this user can be called now, best first."""
+        found = [b for b in self.bindings.get(aor, []) if b.expires_at > now and not b.is_lost]
+        return sorted(found, key=lambda binding: binding.preference)
+
+    def of(self, aor: str, now: float) -> list[Binding]:
+        """All bindings of this user, also those that cannot be called until they are renewed."""
+        return [binding for binding in self.bindings.get(aor, []) if binding.expires_at > now]
+
+    @property
+    def count(self) -> int:
+        """How many phones are registered."""
+        return sum(map(len, self.bindings.values()))
+
+    # ── what comes over the wire ─────────────────────────────────────────────────────────────────────────────────
+
+    def listens_to(self, request: Request, flow: Flow, now: float, is_known: bool) -> bool:
+        """Whether a REGISTER gets an answer at all; `is_known`: it comes from no stranger."""
+        if not is_known and request.address("To").uri.host not in self.domains:
+            return False
+        # A phone that is registered is not locked out by a neighbour behind the same NAT that guesses.
+        return not self.digest.is_muted(flow.host, now) or self.is_registered(flow)
+
+    def is_registered(self, flow: Flow) -> bool:
+        """Whether a phone is reached over this flow."""
+        return key_of(flow) in self.by_flow
+
+    def receive(self, key: str, request: Request, now: float) -> Work:
+        """A REGISTER, with the key of its server transaction."""
+        to, flow = request.address("To").uri, request.flow
+        assert flow is not None
+        names = self.domains.get(to.host)
+        if names is None:
+            return [self.reply(key, request, 403, "Not a domain of this registrar")]
+        target = Uri.parse(request.uri)
+        if not target.is_sip:
+            return [self.reply(key, request, 416)]
+        if target.host not in (to.host, flow.interface.host):
+            return [self.reply(key, request, 403, "Not a domain of this registrar")]
+        if unknown := [tag for tag in request.values("Require") if tag.lower() not in EXTENSIONS]:
+            return [self.reply(key, request, 420, Unsupported=[", ".join(unknown)])]
+        user = unquote(to.user or "")
+        subscriber = names.get(user)
+        given = [c for c in request.challenges("Authorization")[:MOST_CREDENTIALS] if c.scheme.lower() == "digest"]
+        verdict = self.digest.judge(
+            given, "REGISTER", request.uri, to.host, password_of(subscriber, given), flow.host, now
+        )
+        if given:
+            self.digest.answered(user, flow.host)
+        if verdict != "accepted" or subscriber is None:
+            challenges = self.digest.challenges(given, to.host, user, flow.host, verdict == "stale", now)
+            return [self.reply(key, request, 401, WWW_Authenticate=challenges)]
+        sender = request.address("From").uri
+        if sender.host != to.host or names.get(unquote(sender.user or "")) is not subscriber:
+            return [self.reply(key, request, 403, "From and To are not the same user")]
+        return self.register(key, subscriber.aor, request, now)
+
+    def register(self, key: str, aor: str, request: Request, now: float) -> Work:
+        """What an authenticated user wants: all of it, or nothing (§10.3 steps 6 to 8)."""
+        try:
+            contacts = Contacts.of(request, self.rules)
+        except SipError as error:
+            if error.status != 423:
+                raise
+            return [self.reply(key, request, 423, Min_Expires=[str(self.rules.min_expires)])]
+        applied = contacts.applied(aor, self.of(aor, now), self.rules.max_contacts, self.tokens, now)
+        if applied is None:
+            return [self.reply(key, request, 500, "CSeq out of order")]
+        after, news = applied
+        response = request.response(200, to_tag=self.tokens.tag())
+        if after:
+            response.headers["Contact"] = [binding.shown(now) for binding in after]
+        if contacts.path and "path" in request.tokens("Supported"):
+            response.headers["Path"] = list(contacts.path)
+        if contacts.is_outbound:
+            response.headers["Require"] = ["outbound"]
+        response.headers["Supported"] = ["path, outbound"]
+        self.keep(aor, after)
+        return [Reply(key, response), *news, *self.watch(aor)]
+
+    def reply(self, key: str, request: Request, status: int, reason: str = "", **headers: list[str]) -> Reply:
+        response = request.response(status, reason, self.tokens.tag())
+        for name, values in headers.items():
+            response.headers[name.replace("_", "-")] = values
+        return Reply(key, response)
+
+    # ── what ends ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def timer(self, name: str, now: float) -> Work:
+        """The first binding of the address of record `name` was due."""
+        if self.due.get(name, 0.0) > now:
+            return []
+        self.due.pop(name, None)
+        before = self.bindings.get(name, [])
+        self.keep(name, [binding for binding in before if binding.expires_at > now])
+        return [*(Unbound(b, "expired") for b in before if b.expires_at <= now), *self.watch(name)]
+
+    def lost(self, flow: Flow) -> None:
+        """A stream broke: those who registered over it cannot be called until they come again (RFC 5626 §5.3)."""
+        for aor in self.by_flow.get(key_of(flow), ()) if flow.connection else ():
+            self.keep(aor, [
+                msgspec.structs.replace(binding, is_lost=True) if is_over(binding, flow) else binding
+                for binding in self.bindings.get(aor, [])
+            ])  # fmt: skip
+
+    # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def keep(self, aor: str, bindings: list[Binding]) -> None:
+        """These are the bindings of the address of record now."""
+        before = flows_of(self.bindings.get(aor, []))
+        after = flows_of(bindings)
+        if bindings:
+            self.bindings[aor] = bindings
+        else:
+            self.bindings.pop(aor, None)
+        if before == after:
+            return
+        for key in before - after:
+            others = tuple(other for other in self.by_flow.get(key, ()) if other != aor)
+            if others:
+                self.by_flow[key] = others
+            else:
+                self.by_flow.pop(key, None)
+        for key in after - before:
+            self.by_flow[key] = (*self.by_flow.get(key, ()), aor)
+
+    def watch(self, aor: str) -> Work:
+        """One timer for an address of record, never later than the first of its bindings ends."""
+        bindings = self.bindings.get(aor)
+        if not bindings:
+            return []
+        first = min(binding.expires_at for binding in bindings)
+        if self.due.get(aor, first + 1.0) <= first:
+            return []
+        self.due[aor] = first
+        return [StartTimer(REGISTRAR, aor, first)]
+
+
+def key_of(flow: Flow) -> FlowKey:
+    """The stream, or the address that datagrams come from."""
+    return flow.connection or (flow.transport, flow.host, flow.port)
+
+
+def is_over(binding: Binding, flow: Flow) -> bool:
+    return binding.flow is not None and key_of(binding.flow) == key_of(flow)
+
+
+def flows_of(bindings: list[Binding]) -> set[FlowKey]:
+    return {key_of(binding.flow) for binding in bindings if binding.flow is not None and not binding.is_lost}
+
+
+def password_of(subscriber: Subscriber | None, given: list[Challenge]) -> str | None:
+    """The password that the credentials need; None: nobody's, or they name another user."""
+    if subscriber is None or not given:
+        return None
+    name = given[0].parameters.get("username", "").removesuffix(f"@{subscriber.domain}")
+    return subscriber.password if name in (subscriber.user, subscriber.username) and name else None
