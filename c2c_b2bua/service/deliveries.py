@@ -159,7 +159,7 @@ class Deliveries:
         queue = self.queues[hook.id]
         if queue.waiting >= self.settings.max_waiting:
             self.counts.dropped += 1
-            log.warning("event dropped: too many wait", webhook=hook.id, event=event.id, kind=event.kind)
+            log.warning("event dropped: too many wait", webhook=hook.id, event_id=event.id, kind=event.kind)
             return
         queue.waiting += 1
         row = DeliveryRow(
@@ -225,7 +225,7 @@ class Deliveries:
         try:
             text = await self.store.event(row.webhook_id, row.event_id)
         except StorageError as error:
-            log.warning("event not read", webhook=row.webhook_id, event=row.event_id, reason=str(error))
+            log.warning("event not read", webhook=row.webhook_id, event_id=row.event_id, reason=str(error))
             self.sleep(queue, row.history_id, DISK_RETRY)
             return
         if text is None:  # It was posted twice, once by a process that was killed then, and has arrived.
@@ -245,13 +245,13 @@ class Deliveries:
         if row.attempts < len(retries):
             delay = retries[row.attempts]
             again = msgspec.structs.replace(row, attempts=row.attempts + 1, due_at=self.now() + delay)
-            log.info("event not delivered", webhook=row.webhook_id, event=row.event_id, reason=problem, again_in=delay)
+            log.info("event not delivered", webhook=row.webhook_id, event_id=row.event_id, reason=problem, again_in=delay)
             queue.lines[row.history_id][0] = again
             self.outbox.postpone(again)
             self.sleep(queue, row.history_id, delay)
         else:
             self.counts.dropped += 1
-            log.warning("event dropped: every try failed", webhook=row.webhook_id, event=row.event_id, reason=problem)
+            log.warning("event dropped: every try failed", webhook=row.webhook_id, event_id=row.event_id, reason=problem)
             self.settle(queue, row)
 
     async def attempt(self, hook: Hook, text: str, sender: Sender, rendered: Rendered) -> str:
