@@ -90,7 +90,6 @@ class Sip(Section, frozen=True):
         return [Listen.parse(text) for text in self.listen]
 
 
-class Storage(Section, frozen=True):
 class Registrar(Section, frozen=True):
     """Phones that register with us; times in seconds."""
 
@@ -102,6 +101,7 @@ class Registrar(Section, frozen=True):
     nonce_lifetime: SomeSeconds = 300.0
 
 
+class Storage(Section, frozen=True):
     """Where documents and history are kept."""
 
     url: Secret = Secret("sqlite:///c2c.db")
@@ -196,10 +196,10 @@ class Config(Section, frozen=True):
 
     api: Api = Api()
     sip: Sip = Sip()
+    registrar: Registrar = Registrar()
     storage: Storage = Storage()
     numbers: Numbers = Numbers()
     calls: Calls = Calls()
-    registrar: Registrar = Registrar()
     webhooks: Webhooks = Webhooks()
     account: list[Account] = []
     trunk: list[Trunk] = []

@@ -47,8 +47,8 @@ TABLES: dict[str, type[Section]] = {
     "": Config,
     "api": Api,
     "sip": Sip,
-    "storage": Storage,
     "registrar": Registrar,
+    "storage": Storage,
     "numbers": Numbers,
     "calls": Calls,
     "webhooks": Webhooks,
@@ -131,14 +131,14 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "storage.url", "expected sqlite:///path or postgresql://user:password@host/database"
     for index, network in enumerate(config.webhooks.allowed_networks):
         yield from unparsed(f"webhooks.allowed_networks[{index}]", ipaddress.ip_network, network)
-    yield from call_problems(config)
-    yield from account_problems(config.account)
-    yield from trunk_problems(config.trunk)
     rules = config.registrar
     if not rules.min_expires <= rules.default_expires <= rules.max_expires:
         yield "registrar.default_expires", "expected a time from min_expires to max_expires"
     if not rules.digest:
         yield "registrar.digest", "expected at least one algorithm"
+    yield from call_problems(config)
+    yield from account_problems(config.account)
+    yield from trunk_problems(config.trunk)
 
 
 def unparsed(path: str, parser: Callable[[str], object], text: str) -> Iterator[tuple[str, str]]:

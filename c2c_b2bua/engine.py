@@ -199,8 +199,8 @@ class Engine(Shell):
         super().__init__(sip)
         self.answer_strangers = sip.answer_strangers
         self.subscribers: list[Callable[[CallNews], None]] = []
-        self.idle = asyncio.Event()
         self.phone_subscribers: list[Callable[[Bound | Unbound], None]] = []
+        self.idle = asyncio.Event()
 
     def make_core(self, interfaces: Interfaces, tokens: Tokens) -> B2bua:
         return B2bua(interfaces, tokens, self.answer_strangers)
@@ -252,11 +252,11 @@ class Engine(Shell):
         return True
 
     def heard(self, news: Action) -> None:
-        assert isinstance(news, CallNews)
         if isinstance(news, (Bound, Unbound)):
             for listener in self.phone_subscribers:
                 listener(news)
             return
+        assert isinstance(news, CallNews)
         for subscriber in self.subscribers:
             subscriber(news)
         if type(news) is CallEnded and not self.core.calls:
