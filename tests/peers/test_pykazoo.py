@@ -22,7 +22,7 @@ NOBODY = "0" * 32
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[PeopledServer]:
     """Without phones."""
-    nowhere = "sip:nobody@127.0.0.1:9"
+    nowhere = "sip:nobody@127.0.0.1:9;transport=tcp"
     async with PeopledServer(tmp_path, {"2001": nowhere, "2002": nowhere}) as made:
         yield made
 
