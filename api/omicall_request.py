@@ -20,6 +20,7 @@ MULTIPART = "multipart/form-data"
 MOST_FIELDS = 1000
 KEY_LENGTH = 64
 LONGEST_KEY = 255
+TRUTHS = {"true": True, "1": True, "false": False, "0": False, "": False}
 NOBODY: Any = object()
 
 
@@ -65,9 +66,13 @@ class OmicallRequest:
             raise RefusedError(f"{name}_invalid: {error}") from None
 
     def is_true(self, name: str) -> bool:
-        """`true` as JSON or as text."""
+        """A parameter that is true or false, as JSON or as text; RefusedError."""
         value = self.value(name)
-        return value.lower() in ("true", "1") if isinstance(value, str) else value is True
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        if not isinstance(value, str) or value.lower() not in TRUTHS:
+            raise RefusedError(f"{name}_invalid: expected true or false")
+        return TRUTHS[value.lower()]
 
     async def authenticate(self) -> Account:
         """Whose token or API key the request shows; UnauthenticatedError, StorageError.
