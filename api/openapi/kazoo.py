@@ -152,7 +152,7 @@ OPERATIONS: dict[str, Operation] = {
             headers=("ETag",),
             revision="3-4c1d",
         ),
-        body=Body(form=requests.ChangeRequest, example={"data": {"whitelist": ["^2"]}}),
+        body=Body(form=requests.ChangeRequest, example={"data": {"whitelist": ["^2"]}}, is_required=False),
         headers=requests.IfMatch,
     ),
     f"DELETE {CLICK}/{{click_id}}": resource(
@@ -226,7 +226,8 @@ KAZOO = Dialect(
 wanted, read what became of the calls.
 
 Bodies are `{"data": …}`. A token stands in `X-Auth-Token`, in `Authorization`, or as `auth_token` in query or body. \
-JSON is read under curl's default content type too; a form's fields are data. `X-Request-ID` comes back. `?jsonp=name` \
+JSON is read under curl's default content type too; a form's fields are data. A field that is null is not there; \
+text that reads as a wanted number or boolean is that. `X-Request-ID` comes back. `?jsonp=name` \
 wraps the answer, `?pretty_print=true` indents it, `POST ?verb=PUT` does what PUT does.""",
     operations={**OPERATIONS, **PHONES},
     forms={

@@ -138,7 +138,7 @@ class Idempotent(msgspec.Struct, kw_only=True, rename={"key": "Idempotency-Key"}
 class ApiKey(msgspec.Struct, kw_only=True):
     """Log-in of an account."""
 
-    api_key: Annotated[str, Meta(min_length=64, max_length=64, description="Of the account", examples=[API_KEY])]
+    api_key: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="Of the account", examples=[API_KEY])]
 
 
 class Credentials(msgspec.Struct, kw_only=True):

@@ -176,7 +176,7 @@ The token, or the API key itself, stands in `Authorization` with or without `Bea
             failure("number_call_out_invalid", "Your hotline invalid"),
             body=Body(
                 form=bodies.Click2Call,
-                others={FORM: bodies.Click2Call},
+                others={FORM: bodies.Click2CallForm},
                 example={"extension": "1001", "hotline": "842899959300", "phone_number": "2001"},
             ),
             headers=Idempotent,

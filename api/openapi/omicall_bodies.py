@@ -75,13 +75,23 @@ class HookQuery(msgspec.Struct, kw_only=True):
 class Click2Call(msgspec.Struct, kw_only=True):
     """Who is rung, and whom they are joined with."""
 
-    extension: Annotated[str, Meta(min_length=1, description="Rung first")]
+    extension: Annotated[str | int, Meta(description="Rung first")]
     hotline: Annotated[
-        str, Meta(min_length=1, description="Shown to who is called; the list of hotlines has what may stand here")
+        str | int, Meta(description="Shown to who is called; the list of hotlines has what may stand here")
     ]
-    phone_number: Annotated[str, Meta(min_length=1, description="Whom to call")]
+    phone_number: Annotated[str | int, Meta(description="Whom to call")]
     metadata: Metadata | None = None
-    dry_run: Annotated[bool, Meta(description="Say what would happen, ring nobody")] = False
+    dry_run: Annotated[bool | None, Meta(description="Say what would happen, ring nobody")] = False
+
+
+class Click2CallForm(msgspec.Struct, kw_only=True):
+    """The same as fields of a form."""
+
+    extension: str
+    hotline: str
+    phone_number: str
+    metadata: Annotated[str, Meta(description="A JSON object")] | UnsetType = UNSET
+    dry_run: bool = False
 
 
 class NewWebhook(msgspec.Struct, kw_only=True):
