@@ -46,6 +46,16 @@ class CallMetrics(Collector):
         for word, text in WEBHOOKS.items():
             yield CounterMetricFamily(f"c2c_webhooks_{word}", text, value=getattr(deliveries.counts, word))
         yield GaugeMetricFamily("c2c_webhooks_waiting", "Events on their way to webhooks", value=deliveries.waiting)
+        failed = CounterMetricFamily(
+            "c2c_trunk_legs_failed", "Legs that a trunk did not get answered", labels=["trunk", "sip_code", "cause"]
+        )
+        live = GaugeMetricFamily("c2c_trunk_calls", "Calls on a trunk", labels=["trunk"])
+        for trunk in calls.routes.trunks:
+            live.add_metric([trunk.name], trunk.calls)
+            for (code, cause), count in trunk.failed.items():
+                failed.add_metric([trunk.name, str(code or ""), cause], count)
+        yield live
+        yield failed
         waiting = len(self.exchange.history.store.ended)
         yield GaugeMetricFamily("c2c_history_waiting", "Ends of calls not on disk yet", value=waiting)
 

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
-from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
+from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegFailed, LegRerouted, LegRinging
 from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.call.record import LegName
 from c2c_b2bua.config import Config
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import NotWhitelistedError, TooManyError, UnavailableError
@@ -24,6 +25,7 @@ from c2c_b2bua.throttle import Buckets
 PATIENCE = {"ringing": 2.0, "answered": 20.0}
 """Seconds a connect waits at most for the first leg to do this."""
 DRAINING_WAIT = 5.0
+LEGS: tuple[LegName, LegName] = ("a", "b")
 
 
 class CallEngine(Protocol):
@@ -136,6 +138,7 @@ class Calls:
     def admit(self, plan: Plan, now: float) -> LiveCall:
         """From here on the call counts."""
         document = plan.request.document
+        self.planner.take_trunks(plan, now)
         token = self.tokens.token() + self.tokens.token()
         call = LiveCall(
             history_id=history_id(now, token[10:]),
@@ -146,7 +149,7 @@ class Calls:
             extension=plan.extension.route,
             accepted_at=now,
             details=plan.request.details,
-            trunks=self.planner.take_trunks(plan, now),
+            places={leg: way.trunk for leg, way in zip(LEGS, plan.ways, strict=True) if way},
         )
         self.live[call.call_id] = call
         self.active[document.id] += 1
@@ -213,6 +216,10 @@ class Calls:
         if call is None:
             return
         match news:
+            case LegFailed():
+                self.routes.trunks.by_name[news.trunk].fail(news.why, news.is_local, news.at)
+            case LegRerouted():
+                call.moves(news.leg, self.routes.trunks.by_name[news.trunk], news.at)
             case LegRinging(leg="a"):
                 call.reaches("ringing_a")
             case LegRinging():

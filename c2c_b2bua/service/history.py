@@ -185,4 +185,6 @@ def shown(row: HistoryRow) -> dict[str, Any]:
     item["bridged_at"] = timestamp(record.bridged_at)
     item["ended_at"] = timestamp(row.ended_at)
     item["legs"] = [shown_leg(leg) for leg in record.legs]
+    if record.attempts:
+        item["attempts"] = [shown_leg(leg) for leg in record.attempts]
     return item

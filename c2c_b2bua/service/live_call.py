@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from c2c_b2bua.call.record import LegName
 from c2c_b2bua.service.listing import GREGORIAN
 from c2c_b2bua.service.trunks import Trunk
 
@@ -27,7 +28,8 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
     details: dict[str, Any]
     """What the request said about the call, such as `metadata`; shown wherever the call is."""
     state: State = "dialling"
-    trunks: tuple[Trunk, ...] = ()
+    places: dict[LegName, Trunk] = {}
+    """The trunk that each leg is on, if any."""
     outcome: asyncio.Future[str] | None = None
     settles_at: State | None = None
     """The state of the first leg that settles `outcome`."""
@@ -57,7 +59,13 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
         if self.outcome and not self.outcome.done():
             self.outcome.set_result(cause)
 
+    def moves(self, leg: LegName, trunk: Trunk, now: float) -> None:
+        """The leg is tried by another trunk, which may have been full by then: it is counted all the same."""
+        self.places[leg].release()
+        self.places[leg] = trunk
+        trunk.take(now)
+
     def release(self) -> None:
         """Give back the places on trunks."""
-        for trunk in self.trunks:
-            trunk.calls -= 1
+        for trunk in self.places.values():
+            trunk.release()

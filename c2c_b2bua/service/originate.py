@@ -18,7 +18,7 @@ from c2c_b2bua.service.errors import ForbiddenError, InvalidError, UnroutableErr
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.routes import NoRouteError, Route, Routes, as_user
 from c2c_b2bua.service.sip_headers import AUTO_ANSWER
-from c2c_b2bua.service.trunks import Trunk
+from c2c_b2bua.service.trunks import Trunk, Way
 
 encoder = msgspec.json.Encoder(order="deterministic")
 Until = Literal["accepted", "ringing", "answered"]
@@ -53,7 +53,8 @@ class Plan(msgspec.Struct, kw_only=True):
     """Seconds the first leg may ring."""
     routes: tuple[Route, ...] = ()
     """Of the first leg, of the second."""
-    trunks: tuple[Trunk | None, ...] = ()
+    ways: tuple[Way | None, ...] = ()
+    """Of both legs; None: not by a trunk."""
 
     @property
     def first(self) -> Side:
@@ -151,19 +152,11 @@ class Planner:
         order = ("contact", "extension") if plan.request.document.contact_first else ("extension", "contact")
         plan.routes = tuple(found[field] for field in order)
 
-    def take_trunks(self, plan: Plan, now: float) -> tuple[Trunk, ...]:
+    def take_trunks(self, plan: Plan, now: float) -> None:
         """A place on a trunk for each leg that needs one; TooManyError, and then none is held."""
-        taken: list[Trunk | None] = []
-        for route, caller in zip(plan.routes, (plan.second, plan.first), strict=True):
-            try:
-                taken.append(self.routes.take_trunk(caller.number, now) if route.kind == "trunk" else None)
-            except BaseException:
-                for trunk in taken:
-                    if trunk:
-                        trunk.calls -= 1
-                raise
-        plan.trunks = tuple(taken)
-        return tuple(trunk for trunk in taken if trunk)
+        sides = zip(plan.routes, (plan.second, plan.first), strict=True)
+        callers = [caller.number if route.kind == "trunk" else None for route, caller in sides]
+        plan.ways = self.routes.trunks.take(callers, now)
 
     def order(self, plan: Plan, call_id: str) -> CallOrder:
         """What the engine is told."""
@@ -173,10 +166,14 @@ class Planner:
         is_phone = not plan.request.document.contact_first and plan.routes[0].kind != "trunk"
         if plan.request.auto_answer and is_phone and not any(name.lower() in AUTO_ANSWER for name, _ in headers):
             first_headers = (*headers, ("Call-Info", f"<sip:{plan.request.account.realm}>;answer-after=0"))
+        a, *a_instead = self.parties(plan, 0, plan.first, plan.second, plan.timeout, first_headers)
+        b, *b_instead = self.parties(plan, 1, plan.second, plan.first, calls.ring_timeout, headers)
         return CallOrder(
             call_id=call_id,
-            a=self.party(plan, 0, plan.first, plan.second, plan.timeout, first_headers),
-            b=self.party(plan, 1, plan.second, plan.first, calls.ring_timeout, headers),
+            a=a,
+            b=b,
+            a_instead=tuple((party,) for party in a_instead),
+            b_instead=tuple((party,) for party in b_instead),
             codecs=self.codecs,
             max_duration=calls.max_duration,
         )
@@ -188,23 +185,36 @@ class Planner:
             return route.number
         return prefix + re.sub(r"[^0-9*#]", "", re.sub(r"^\s*\+", "00", str(plan.request.contact)))
 
-    def party(
+    def parties(
         self, plan: Plan, leg: int, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
+    ) -> list[Party]:
+        """Who rings `side` and shows `caller`: one, and those to be tried should it fail."""
+        route, way = plan.routes[leg], plan.ways[leg]
+        if way is None:
+            return [self.phone(plan, route, side, caller, timeout, headers)]
+        number = self.number_for(plan, side, route)
+        return [self.by_trunk(trunk, number, side, caller, timeout, headers) for trunk in (way.trunk, *way.others)]
+
+    def phone(
+        self, plan: Plan, route: Route, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
     ) -> Party:
-        """One leg: rings `side`, shows `caller`."""
-        route, trunk = plan.routes[leg], plan.trunks[leg]
-        if trunk is None:
-            return Party(
-                target=side.route,
-                uri=route.uri,
-                from_uri=f"sip:{as_user(caller.number)}@{plan.request.account.realm}",
-                from_name=caller.name,
-                ring_timeout=timeout,
-                headers=headers,
-            )
+        """A leg that needs no trunk."""
         return Party(
             target=side.route,
-            uri=f"{trunk.scheme}:{as_user(self.number_for(plan, side, route))}@{trunk.host_port}",
+            uri=route.uri,
+            from_uri=f"sip:{as_user(caller.number)}@{plan.request.account.realm}",
+            from_name=caller.name,
+            ring_timeout=timeout,
+            headers=headers,
+        )
+
+    def by_trunk(
+        self, trunk: Trunk, number: str, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
+    ) -> Party:
+        """A leg by this trunk."""
+        return Party(
+            target=side.route,
+            uri=f"{trunk.scheme}:{as_user(number)}@{trunk.host_port}",
             next_hop=trunk.settings.proxy,
             trunk=trunk.name,
             from_uri=f"sip:{as_user(trunk.caller(caller.number))}@{trunk.host}",

@@ -9,6 +9,7 @@ from typing import Any
 from c2c_b2bua.service.calls import Calls, contact_key
 from c2c_b2bua.service.errors import InvalidError, ServiceError, TooManyError, UnauthenticatedError, UnavailableError
 from c2c_b2bua.service.originate import Connect, Plan
+from c2c_b2bua.service.trunks import give_back
 from c2c_b2bua.throttle import Buckets
 
 CALL_ID = "c2c-dry-run"
@@ -59,19 +60,19 @@ async def rehearse(calls: Calls, request: Connect) -> dict[str, Any]:
         verdicts.ask("whitelist", lambda: calls.check_whitelist(plan))
         with kept(calls.contact_buckets, contact_key(plan)):
             verdicts.ask("limits", lambda: calls.check_limits(plan, now))
-        if verdicts.ask("route", lambda: planner.find_routes(plan)):
-            with free_trunks(calls):
-                has_trunks = verdicts.ask("trunk", lambda: planner.take_trunks(plan, now))
-            if has_trunks:
-                order = planner.order(plan, CALL_ID)
-                legs = [
-                    {"leg": name, "target": party.target, "trunk": party.trunk or None, "uri": party.uri}
-                    for name, party in (("a", order.a), ("b", order.b))
-                ]
-                invite = await calls.engine.rehearse(order)
-                if not invite:
-                    verdict = {"policy": "address", "passed": False, "message": "the next hop has no address"}
-                    verdicts.given.append(verdict)
+        if verdicts.ask("route", lambda: planner.find_routes(plan)) and verdicts.ask(
+            "trunk", lambda: planner.take_trunks(plan, now)
+        ):
+            give_back(plan.ways)
+            order = planner.order(plan, CALL_ID)
+            legs = [
+                {"leg": name, "target": party.target, "trunk": party.trunk or None, "uri": party.uri}
+                for name, party in (("a", order.a), ("b", order.b))
+            ]
+            invite = await calls.engine.rehearse(order)
+            if not invite:
+                verdict = {"policy": "address", "passed": False, "message": "the next hop has no address"}
+                verdicts.given.append(verdict)
     return {
         "dry_run": True,
         "accepted": all(verdict["passed"] for verdict in verdicts.given),
@@ -92,15 +93,3 @@ def kept(buckets: Buckets, key: str) -> Iterator[None]:
     else:
         bucket.full_at = full_at
         buckets.buckets[key] = bucket
-
-
-@contextlib.contextmanager
-def free_trunks(calls: Calls) -> Iterator[None]:
-    """Whatever the block takes of the trunks is given back."""
-    trunks = calls.routes.trunks
-    before = [(trunk, trunk.calls, trunk.pace.full_at if trunk.pace else 0.0) for trunk in trunks]
-    yield
-    for trunk, count, full_at in before:
-        trunk.calls = count
-        if trunk.pace:
-            trunk.pace.full_at = full_at

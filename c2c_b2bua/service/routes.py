@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from functools import lru_cache
 from typing import Literal
@@ -13,8 +12,7 @@ import msgspec
 from c2c_b2bua import config
 from c2c_b2bua.numbers import Destinations, NumberError, SipUri, dialled, is_uri, normalized
 from c2c_b2bua.service.accounts import Account
-from c2c_b2bua.service.errors import TooManyError
-from c2c_b2bua.service.trunks import Trunk
+from c2c_b2bua.service.trunks import Trunks
 
 SIP_USER = re.compile(r"sips?:([^@;?]+)@", re.IGNORECASE)
 
@@ -40,7 +38,7 @@ class Routes:
     """Who is reachable, by the configuration."""
 
     def __init__(self, settings: config.Config) -> None:
-        self.trunks = [Trunk(trunk, settings.numbers.country) for trunk in settings.trunk]
+        self.trunks = Trunks(settings)
         self.country = settings.numbers.country
         countries = tuple(settings.calls.countries) or (self.country,)
         self.destinations = Destinations(self.country, countries, settings.calls.allow_premium)
@@ -111,17 +109,6 @@ class Routes:
         if is_uri(number) or (with_hotlines and not any(number in trunk.hotlines for trunk in with_hotlines)):
             return None
         return number
-
-    def take_trunk(self, caller: str, now: float) -> Trunk:
-        """A place on a trunk: first on one that may present `caller`, else in order. TooManyError when all are full."""
-        shortest = math.inf
-        preferred = [trunk for trunk in self.trunks if caller in trunk.hotlines]
-        for trunk in preferred or self.trunks:
-            wait = trunk.wait(now)
-            if not wait:
-                return trunk
-            shortest = min(shortest, wait)
-        raise TooManyError("every trunk is at its limit of calls", shortest)
 
 
 @lru_cache(maxsize=4096)

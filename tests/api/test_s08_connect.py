@@ -462,9 +462,10 @@ class TestLimits:
         await api.connect(outside)
         assert [(order.a.trunk, order.b.trunk) for order in api.engine.orders] == [("carrier", "second")]
         api.engine.end(api.engine.orders[0].call_id, "USER_BUSY", "a", 486)
+        await api.connect(await api.create())
         response, _ = await api.connect(outside)
         assert response.status == 429
-        assert [trunk.calls for trunk in api.exchange.calls.routes.trunks] == [0, 0]
+        assert [trunk.calls for trunk in api.exchange.calls.routes.trunks] == [1, 0]
 
     async def test_a_trunk_presents_its_hotlines_only(self, api: Api) -> None:
         await api.connect(await api.create())

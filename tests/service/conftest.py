@@ -20,12 +20,17 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-async def start_exchange(tmp_path: Path, engine: ScriptedEngine) -> AsyncIterator[StartExchange]:
+def settings_text() -> str:
+    return SETTINGS
+
+
+@pytest.fixture
+async def start_exchange(tmp_path: Path, engine: ScriptedEngine, settings_text: str) -> AsyncIterator[StartExchange]:
     """Starts one exchange after another on the same database."""
     started: list[Exchange] = []
 
     async def start() -> Exchange:
-        exchange = Exchange(settings_at(tmp_path, SETTINGS), engine)
+        exchange = Exchange(settings_at(tmp_path, settings_text), engine)
         await exchange.start()
         started.append(exchange)
         return exchange
