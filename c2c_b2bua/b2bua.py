@@ -29,8 +29,8 @@ from c2c_b2bua.transaction.matching import server_key
 NEWS = (LegRinging, LegFailed, LegRerouted, LegAnswered, CallBridged, CallEnded, Bound, Unbound)
 EVENTS = (
     events.Ringing, events.Answered, events.Refused, events.RangOut, events.Offered, events.OfferWanted,
-    events.Reanswered, events.Rerefused, events.Acknowledged, events.Informed, events.InformAnswered, events.HungUp,
-    events.Down,
+    events.Reanswered, events.Rerefused, events.Refreshed, events.Acknowledged, events.Informed, events.InformAnswered,
+    events.HungUp, events.Down,
 )  # fmt: skip
 
 

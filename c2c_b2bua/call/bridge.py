@@ -38,7 +38,7 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
             return pass_answer(call, event.leg, now)
         case events.Rerefused():
             return pass_refusal(call, event, now)
-        case events.Acknowledged():
+        case events.Acknowledged() | events.Refreshed():
             return told(call, event.leg, now) if event.moved else settle_down(call, event.leg, now)
         case events.Informed():
             if other.state != UP:
@@ -56,7 +56,8 @@ def pass_offer(call: Call, event: events.Offered, now: float) -> Work:
         return leg.refuse(event.key, 491)
     call.relay = (event.leg, event.key)
     work: Work = [Reply(event.key, event.request.response(100))] if event.request.method == "INVITE" else []
-    return [*work, *other.reoffer(as_offer(event.offer, other.media.local, other.remote), now)]
+    method = event.request.method if other.takes_update else "INVITE"
+    return [*work, *other.reoffer(as_offer(event.offer, other.media.local, other.remote), now, method)]
 
 
 def pass_answer(call: Call, name: str, now: float) -> Work:

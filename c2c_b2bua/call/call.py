@@ -15,6 +15,7 @@ from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord, leg_name
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.leg import DOWN, Leg
 from c2c_b2bua.dialog.party import Party
+from c2c_b2bua.dialog.session_timer import EXPIRED
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
@@ -153,7 +154,7 @@ class Call:
         """A leg is gone. A who gives up while B rings cancelled the call; later it is an ordinary hang-up."""
         why = event.why
         if event.is_local:
-            return self.end("error", why, now)
+            return self.end("timer" if why == EXPIRED else "error", why, now)
         if self.state == RINGING_B and why.cause == "NORMAL_CLEARING":
             why = Why("ORIGINATOR_CANCEL", 487, why.text)
         return self.end("a" if event.leg == "a" else "b", why, now)

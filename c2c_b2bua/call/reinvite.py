@@ -98,7 +98,7 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
             return [*leg.answer(event.key, answer, now), *settle_down(call, event.leg, now)]
         case events.OfferWanted():
             return offer_again(call, leg, event.key, now)
-        case events.Acknowledged():
+        case events.Acknowledged() | events.Refreshed():
             return settle_down(call, event.leg, now)
         case events.Reanswered():
             return told(call, event.leg, now)

@@ -65,6 +65,12 @@ class Acknowledged(LegEvent, frozen=True, gc=False):
     moved: bool
 
 
+class Refreshed(LegEvent, frozen=True, gc=False):
+    """Our own refresh of the session is over: offers may be made again. `moved`: its answer is another than the last."""
+
+    moved: bool
+
+
 class Informed(LegEvent, frozen=True, gc=False):
     """The peer sent an INFO, to be answered with `key`."""
 

@@ -23,12 +23,15 @@ def compose_invite(party: Party, call_id: str, tag: str) -> Request:
         "Allow": [ALLOW],
         "Supported": [SUPPORTED_VALUE],
         "User-Agent": ["C2C-B2BUA"],
+        "Session-Expires": [str(party.session_expires)],
         "Content-Type": ["application/sdp"],
     }
     if party.routes:
         headers["Route"] = [*party.routes]
     elif ";lr" in party.next_hop:
         headers["Route"] = [f"<{party.next_hop}>"]
+    if not party.session_expires:
+        del headers["Session-Expires"]
     for name, value in party.headers:
         headers.setdefault(name, []).append(value)
     request = Request("INVITE", party.uri, headers)

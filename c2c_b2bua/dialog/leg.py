@@ -15,8 +15,9 @@ from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.authentication import Authentication
 from c2c_b2bua.dialog.dialog import Dialog
-from c2c_b2bua.dialog.extensions import ALLOW, STANDARD, introduce
+from c2c_b2bua.dialog.extensions import STANDARD, introduce
 from c2c_b2bua.dialog.invitation import compose_cancel, compose_invite
+from c2c_b2bua.dialog.leg_refresh import grant, target_refresh, tend
 from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
@@ -30,6 +31,7 @@ from c2c_b2bua.transaction.timings import T1
 
 if TYPE_CHECKING:
     from c2c_b2bua.dialog.early import Fork
+    from c2c_b2bua.dialog.session_timer import SessionTimer
 
 IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
     "IDLE", "INVITING", "RINGING", "CANCELLING", "UP", "ENDING", "DOWN",
@@ -40,9 +42,9 @@ class Leg:
     """One side of a call. `key` is its SIP Call-ID; `remote` what the peer last said of its media."""
 
     __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "ended_at", "forks", "heard",
-                 "informs", "invite", "invited_at", "key", "media", "name", "party", "pending", "reinvite", "reinvited_at",
-                 "ringing_at", "sequence", "sip_code", "sip_reason", "state", "tag", "terms", "tokens", "unacked",
-                 "why")  # fmt: skip
+                 "informs", "invite", "invited_at", "key", "media", "name", "party", "pending", "refresh", "reinvite",
+                 "reinvited_at", "ringing_at", "sequence", "session", "sip_code", "sip_reason", "state", "tag",
+                 "takes_update", "terms", "tokens", "unacked", "why")  # fmt: skip
 
     def __init__(self, call: str, name: str, party: Party, tokens: Tokens) -> None:
         self.call = call
@@ -58,7 +60,13 @@ class Leg:
         self.authentication = Authentication(party.username, party.password, tokens) if party.username else None
         self.invite: Request | None = None
         self.reinvite: Request | None = None
+        """Our offer inside the dialog that is not answered yet: an INVITE, or an UPDATE."""
         self.reinvited_at = 0.0
+        self.refresh: Request | None = None
+        """Our INVITE or UPDATE that shall only keep the session alive."""
+        self.session: SessionTimer | None = None
+        """None while the peer has not spoken of session timers."""
+        self.takes_update = False
         self.bye: Request | None = None
         self.heard = False
         """A provisional response came, so that CANCEL may go (§9.1)."""
@@ -125,12 +133,9 @@ class Leg:
             return [give_up, events.Down(self.call, self.name)]
         return self.send_bye(why) if self.state == UP else []
 
-    def reoffer(self, offer: SessionDescription, now: float) -> Work:
-        """Send a re-INVITE; only when `can_offer`. `Reanswered`, `Rerefused` or `HungUp` follows."""
-        request = self.inside("INVITE")
-        request.headers["Contact"] = []
-        request.headers["Allow"] = [ALLOW]
-        self.terms.put_on(request.headers)
+    def reoffer(self, offer: SessionDescription, now: float, method: str = "INVITE") -> Work:
+        """Send a re-INVITE, or UPDATE; only when `can_offer`. `Reanswered`, `Rerefused` or `HungUp` follows."""
+        request = target_refresh(self, method)
         request.headers["Content-Type"] = ["application/sdp"]
         request.body = bytes(self.media.offer(offer))
         self.reinvite, self.reinvited_at = request, now
@@ -159,11 +164,15 @@ class Leg:
         if name == "give up" and self.state in (CANCELLING, DOWN):
             # Cancelled or hung up, and still no final response: the transaction is over all the same (§9.1).
             invite = self.invite if self.state == CANCELLING else self.reinvite
-            forget: Work = [Forget(client_key(invite.branch, "INVITE"))] if invite and invite.headers["Via"] else []
+            forget: Work = (
+                [Forget(client_key(invite.branch, invite.method))] if invite and invite.headers["Via"] else []
+            )
             return [*forget, *self.down(now, events.Down(self.call, self.name))] if self.state != DOWN else forget
         if name == "reinvite" and self.state == UP and self.reinvite and now >= self.reinvited_at + PATIENCE:
             # No user has to be asked, so that a peer that only says 100 or 180 for ever is gone (§14.1).
             return self.break_off(Why("RECOVERY_ON_TIMER_EXPIRE", 408, "no answer to a re-INVITE"))
+        if name == "session":
+            return tend(self, now) if self.state == UP else []
         unacked = self.unacked
         if unacked is None or name != unacked.timer or self.state != UP:
             return []
@@ -239,16 +248,17 @@ class Leg:
         response.headers["Contact"] = [request.flow.interface.contact]
         response.headers["Content-Type"] = ["application/sdp"]
         response.body = bytes(description)
-        if request.method != "INVITE":
-            return [Reply(key, response)]
-        self.unacked = Unacked(key, request.cseq.number, response, wants_answer, now)
-        return [Reply(key, response), StartTimer(self.key, self.unacked.timer, now + T1)]
+        work = [*grant(self, request, response, now), Reply(key, response)]
+        if request.method == "INVITE":
+            self.unacked = Unacked(key, request.cseq.number, response, wants_answer, now)
+            work.append(StartTimer(self.key, self.unacked.timer, now + T1))
+        return work
 
     def down(self, now: float, event: events.Down | events.Refused | events.HungUp) -> Work:
         """Nothing more will happen here; what only a living leg needs is let go."""
         self.state = DOWN
         self.ended_at = now
-        self.unacked = None
+        self.unacked = self.session = None
         self.media = OfferAnswer()
         work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
         self.pending.clear()

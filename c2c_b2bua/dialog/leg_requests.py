@@ -6,6 +6,8 @@ from c2c_b2bua.dialog.early import early_dialog
 from c2c_b2bua.dialog.events import Acknowledged, HungUp, Informed, Offered, OfferWanted
 from c2c_b2bua.dialog.extensions import ALLOW, bad_extension, introduce, unsupported
 from c2c_b2bua.dialog.leg import DOWN, ENDING, UP, Leg
+from c2c_b2bua.dialog.leg_refresh import grant, learn_methods
+from c2c_b2bua.dialog.session_timer import too_brief
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response
@@ -47,7 +49,7 @@ def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:
         return [Reply(key, bad_extension(request, strange))]
     match request.method:
         case "INVITE" | "UPDATE":
-            return offered(leg, key, request)
+            return offered(leg, key, request, now)
         case "INFO":
             leg.pending[key] = request
             return [Informed(leg.call, leg.name, key, request)]
@@ -69,7 +71,7 @@ def hung_up(leg: Leg, key: str, request: Request, now: float) -> Work:
     return [reply, *leg.down(now, HungUp(leg.call, leg.name, leg.why, False))]
 
 
-def offered(leg: Leg, key: str, request: Request) -> Work:
+def offered(leg: Leg, key: str, request: Request, now: float) -> Work:
     """re-INVITE or UPDATE: a new target, and an offer, a wish for one, or (UPDATE) nothing."""
     assert leg.dialog is not None
     is_invite = request.method == "INVITE"
@@ -77,10 +79,15 @@ def offered(leg: Leg, key: str, request: Request) -> Work:
     try:
         if is_invite and (leg.reinvite is not None or leg.unacked is not None or has_invite(leg)):
             raise SipError("Request Pending", 491 if leg.reinvite is not None else 500)
+        brief = too_brief(request)
+        if brief is not None:
+            return [Reply(key, brief)]
         leg.dialog.refresh(request)
+        learn_methods(leg, request)
         has_offer = describes_media(request)
         if not has_offer and not is_invite:
-            return [Reply(key, accepting(request))]
+            response = accepting(request)
+            return [*grant(leg, request, response, now), Reply(key, response)]
         if not has_offer:
             leg.pending[key] = request
             return [OfferWanted(leg.call, leg.name, key, request)]

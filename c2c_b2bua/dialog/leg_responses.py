@@ -10,13 +10,16 @@ from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.early import listen
 from c2c_b2bua.dialog.extensions import STANDARD, Terms
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, RINGING, UP, Leg
+from c2c_b2bua.dialog.leg_refresh import agree, learn_methods, not_refreshed, tend
+from c2c_b2bua.dialog.session_timer import SessionTimer
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import Why, cause_of, why_of
 from c2c_b2bua.transaction.actions import SendRequest, Work
 
-AGAIN = {*HEADERS, 420, 421}
+AGAIN = {*HEADERS, 420, 421, 422}
+NO_UPDATE = (405, 501)
 
 
 def receive_response(leg: Leg, request: Request, response: Response, is_local: bool, now: float) -> Work:
@@ -29,6 +32,8 @@ def receive_response(leg: Leg, request: Request, response: Response, is_local: b
         return invite_response(leg, response, is_local, now)
     if request is leg.reinvite or (request.method == "INVITE" and response.status < 300):
         return reinvite_response(leg, request, response, now)
+    if request is leg.refresh:
+        return update_response(leg, response, now)
     if request is leg.bye and response.status >= 200:
         return leg.down(now, events.Down(leg.call, leg.name))
     if request.method == "INFO" and response.status >= 200:
@@ -102,7 +107,8 @@ def accepted(leg: Leg, response: Response, now: float) -> Work:
         why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
         return [*work, *leg.send_bye(why), events.Refused(leg.call, leg.name, why, True)]
     leg.invite.body = b""
-    return [*work, events.Answered(leg.call, leg.name)]
+    learn_methods(leg, response)
+    return [*work, *agree(leg, response, now), events.Answered(leg.call, leg.name)]
 
 
 def misunderstood(leg: Leg, error: SipError, now: float) -> Work:
@@ -114,6 +120,7 @@ def misunderstood(leg: Leg, error: SipError, now: float) -> Work:
 
 
 def reinvite_response(leg: Leg, request: Request, response: Response, now: float) -> Work:
+    """What came of an offer of ours inside the dialog."""
     status = response.status
     if status < 200 or leg.dialog is None:
         return []
@@ -124,24 +131,60 @@ def reinvite_response(leg: Leg, request: Request, response: Response, now: float
             return [known]
         with suppress(SipError):  # a Contact that is none: the last one stays
             leg.dialog.refresh(response)
-        work = leg.acknowledge(leg.dialog, request, tag)
+        work = leg.acknowledge(leg.dialog, request, tag) if request.method == "INVITE" else []
+        is_refresh = request is leg.refresh
         leg.reinvite = None
+        if is_refresh:
+            leg.refresh = None
         request.let_go()
         if leg.state != UP:
             return work
+        before = leg.remote
         try:
             leg.media.answered(SessionDescription.parse(response.body))
         except SipError as error:
             return [*work, *leg.break_off(Why("INCOMPATIBLE_DESTINATION", 488, error.reason))]
-        return [*work, events.Reanswered(leg.call, leg.name)]
+        learn_methods(leg, response)
+        work += agree(leg, response, now)
+        if not is_refresh:
+            return [*work, events.Reanswered(leg.call, leg.name)]
+        moved = before is None or leg.remote is None or not before.same_media(leg.remote)
+        return [*work, events.Refreshed(leg.call, leg.name, moved)]
     leg.reinvite = None
     if leg.state != UP:
         return []
     leg.media.refused()
+    if request.method == "UPDATE" and status in NO_UPDATE:
+        leg.takes_update = False
+        return leg.reoffer(SessionDescription.parse(request.body), now)
     if status in (408, 481):
         # The peer does not know the dialog any more, or is gone (§12.2.1.2).
         return leg.break_off(why_of(status, response, response.reason))
+    if request is leg.refresh:
+        leg.refresh = None
+        return [*not_refreshed(leg, response, now), events.Refreshed(leg.call, leg.name, False)]
     return [events.Rerefused(leg.call, leg.name, response)]
+
+
+def update_response(leg: Leg, response: Response, now: float) -> Work:
+    """What came of an UPDATE that only refreshes the session."""
+    status = response.status
+    if status < 200 or leg.dialog is None:
+        return []
+    leg.refresh = None
+    if leg.state != UP:
+        return []
+    if status < 300:
+        with suppress(SipError):
+            leg.dialog.refresh(response)
+        return [*agree(leg, response, now), events.Refreshed(leg.call, leg.name, False)]
+    if status in (408, 481):
+        return leg.break_off(why_of(status, response, response.reason))
+    if status in NO_UPDATE and leg.session is not None:
+        leg.takes_update = False
+        leg.session.refresh_at = now
+        return tend(leg, now)
+    return [*not_refreshed(leg, response, now), events.Refreshed(leg.call, leg.name, False)]
 
 
 def try_again(leg: Leg, request: Request, response: Response) -> Work:
@@ -158,6 +201,10 @@ def try_again(leg: Leg, request: Request, response: Response) -> Work:
         leg.forks.clear()
     elif request is leg.reinvite:
         leg.reinvite = again
+        if request is leg.refresh:
+            leg.refresh = again
+    elif request is leg.refresh:
+        leg.refresh = again
     elif request is leg.bye:
         leg.bye = again
     elif request.method == "INFO" and request.cseq.number in leg.informs:
@@ -195,14 +242,25 @@ def challenged(leg: Leg, request: Request, response: Response) -> Request | None
 
 
 def reworded(leg: Leg, request: Request, response: Response) -> Request | None:
-    """With the options that the peer understands, or insists on (§8.1.3.5, §21.4.16)."""
+    """With the options that the peer understands, or insists on, or for a longer session (§8.1.3.5, RFC 4028 §7.3)."""
     if request.method not in ("INVITE", "UPDATE"):
         return None
-    if leg.terms is STANDARD:
-        leg.terms = Terms()
-    if not leg.terms.absorb(response):
-        return None
+    if response.status == 422:
+        if leg.session is None:
+            leg.session = SessionTimer(leg.party.session_expires)
+        if not leg.session.raise_to(response):
+            return None
+    else:
+        if leg.terms is STANDARD:
+            leg.terms = Terms()
+        if not leg.terms.absorb(response):
+            return None
     again = request.renewed(next_sequence(leg, request))
     leg.terms.put_on(again.headers)
+    if "timer" not in leg.terms.offered:
+        again.headers.pop("Session-Expires", None)
+        again.headers.pop("Min-SE", None)
+    elif leg.session is not None:
+        leg.session.put_on(again.headers)
     leg.sign(again)
     return again

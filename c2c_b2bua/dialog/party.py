@@ -33,6 +33,8 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     ring_timeout: float = 30.0
     """Seconds from the INVITE to its final response."""
+    session_expires: int = 1800
+    """Seconds without a refresh after which the session shall end (RFC 4028); 0: as the peer wishes."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers of the INVITE: names are tokens, values have no control characters."""
 

@@ -16,12 +16,16 @@ from tests.dialog.one_leg import OneLeg, described, sdp
 
 MODEST = settings(deadline=None, max_examples=120, stateful_step_count=25, derandomize=True)
 PORTS = st.sampled_from([4000, 4002, 4004])
-STATUSES = st.sampled_from([100, 180, 183, 200, 202, 302, 401, 407, 408, 420, 421, 481, 486, 487, 491, 500, 503, 603])
+STATUSES = st.sampled_from(
+    [100, 180, 183, 200, 202, 302, 401, 407, 408, 420, 421, 422, 481, 486, 487, 491, 500, 503, 603]
+)
 BODIES = st.sampled_from([b"", sdp(), sdp(4002, 2), sdp() + b"m=video 5 RTP/AVP 31\r\n", b"nonsense"])
 CHALLENGES = st.sampled_from(["", 'Digest realm="r", nonce="1"', 'Digest realm="r", nonce="2", qop="auth"', "nonsense"])
 
 EXTENSIONS = st.sampled_from([
     {}, {}, {}, {"Require": "100rel", "RSeq": "1"}, {"Require": "100rel", "RSeq": "2"}, {"Require": "100rel", "RSeq": "x"},
+    {"Session-Expires": "90;refresher=uac"}, {"Session-Expires": "90;refresher=uas", "Allow": "UPDATE"},
+    {"Session-Expires": "20", "Supported": "timer"}, {"Min-SE": "3600"}, {"Session-Expires": "x"},
     {"Unsupported": "100rel", "Require": "timer"}, {"Unsupported": "timer", "Require": "100rel"},
 ])  # fmt: skip
 
@@ -146,22 +150,23 @@ class LegMachine(RuleBasedStateMachine):
     @rule(
         method=st.sampled_from(["INVITE", "UPDATE", "INFO", "OPTIONS", "BYE", "ACK", "CANCEL", "PRACK", "DANCE"]),
         step=st.sampled_from([1, 1, 1, 0, -1]), body=BODIES, branch=st.sampled_from(["", "", "same"]),
+        extensions=EXTENSIONS,
     )  # fmt: skip
-    def ask(self, method: str, step: int, body: bytes, branch: str) -> None:
+    def ask(self, method: str, step: int, body: bytes, branch: str, extensions: dict[str, str]) -> None:
         if method not in ("ACK", "CANCEL"):
             self.number = max(1, self.number + step)
-        self.peer.ask(method, max(1, self.number), body, branch)
+        self.peer.ask(method, max(1, self.number), body, branch, **extensions)
         self.look()
 
-    @rule(seconds=st.sampled_from([0.1, 0.5, 5.0, 33.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.5, 5.0, 33.0, 900.0]))
     def wait(self, seconds: float) -> None:
         self.peer.wait(self.peer.now + seconds)
         self.look()
 
     @precondition(lambda self: self.peer.leg.can_offer)
-    @rule(port=PORTS)
-    def reoffer(self, port: int) -> None:
-        self.peer.do(self.peer.leg.reoffer(described(port), self.peer.now))
+    @rule(port=PORTS, method=st.sampled_from(["INVITE", "UPDATE"]))
+    def reoffer(self, port: int, method: str) -> None:
+        self.peer.do(self.peer.leg.reoffer(described(port), self.peer.now, method))
         self.look()
 
     @precondition(lambda self: any(key in self.peer.leg.pending for key in self.waiting))
