@@ -83,6 +83,7 @@ class Sip(Section, frozen=True):
 
     listen: list[str] = msgspec.field(default_factory=lambda: ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"])
     advertise: str = ""
+    nameservers: list[str] = []
     answer_strangers: bool = False
 
     def addresses(self) -> list[Listen]:
@@ -231,6 +232,17 @@ def host_and_port(text: str) -> tuple[str, int]:
     elif re.fullmatch(r"[\d.]+", host) and not is_address(host):
         raise ValueError(f'expected an IPv4 address or a host name, got "{host}"')
     return host, int(found["port"])
+
+
+def nameserver(text: str) -> tuple[str, int]:
+    """Address and port of a nameserver, `192.0.2.53`, `127.0.0.1:5353`, `[::1]:53`; ValueError says what was expected."""
+    if is_address(text):
+        return text, 53
+    found = HOST_PORT.fullmatch(text)
+    host = found["host"].strip("[]") if found else ""
+    if found is None or not is_address(host) or int(found["port"] or 53) > 65535:
+        raise ValueError(f'expected an IP address, or "address:port", got "{text}"')
+    return host, int(found["port"] or 53)
 
 
 def is_address(text: str) -> bool:

@@ -32,6 +32,7 @@ from c2c_b2bua.config import (
     User,
     Webhooks,
     host_and_port,
+    nameserver,
 )
 
 ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
@@ -127,6 +128,8 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "sip.listen", "expected at least one address"
     if config.sip.advertise and not HOST_PORT.fullmatch(config.sip.advertise):
         yield "sip.advertise", f'expected host or host:port, got "{config.sip.advertise}"'
+    for index, text in enumerate(config.sip.nameservers):
+        yield from unparsed(f"sip.nameservers[{index}]", nameserver, text)
     if not re.match(r"sqlite:///(?!:memory:).|postgresql://.", config.storage.url):
         yield "storage.url", "expected sqlite:///path or postgresql://user:password@host/database"
     for index, network in enumerate(config.webhooks.allowed_networks):

@@ -43,12 +43,12 @@ log = structlog.get_logger()
 class Shell:
     """Sockets and a clock around one core; what the core says beside bytes goes to `heard`."""
 
-    def __init__(self, listen: list[Listen], advertise: str = "", user: str = "c2c") -> None:
-        self.listen = listen
-        self.advertise = advertise
+    def __init__(self, sip: Sip, user: str = "c2c") -> None:
+        self.listen = sip.addresses()
+        self.advertise = sip.advertise
         self.user = user
         self.offset = time.time() - time.monotonic()
-        self.resolver = Resolver()
+        self.resolver = Resolver(sip.nameservers)
         self.connections = Connections(self.receive, self.unreachable)
         self.udp: dict[int, UdpSocket] = {}
         self.traces: list[Trace] = []
@@ -157,17 +157,17 @@ class Shell:
             self.connections.send(data, flow)
 
     def locate(self, action: Locate) -> None:
-        is_known, address = self.resolver.recall(action.hop.host)
-        if is_known:
-            self.carry_out(self.core.located(action.ticket, address, self.now()))
+        targets = self.resolver.recall(action.hop, self.core.interfaces.kinds)
+        if targets is not None:
+            self.carry_out(self.core.located(action.ticket, targets, self.now()))
             return
         task = asyncio.ensure_future(self.look_up(action))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def look_up(self, action: Locate) -> None:
-        address = await self.resolver.address(action.hop.host)
-        self.carry_out(self.core.located(action.ticket, address, self.now()))
+        targets = await self.resolver.targets(action.hop, self.core.interfaces.kinds)
+        self.carry_out(self.core.located(action.ticket, targets, self.now()))
 
     def arm(self) -> None:
         """Have the loop call `tick` when the first timer is due; an earlier call than needed does no harm."""
@@ -185,6 +185,7 @@ class Shell:
             self.armed = None
         for task in list(self.tasks):
             task.cancel()
+        self.resolver.close()
         for udp in self.udp.values():
             udp.close()
         await self.connections.close()
@@ -240,8 +241,8 @@ class Engine(Shell):
         actions = core.connect(order, self.now())
         for action in actions:
             if type(action) is Locate:
-                address = await self.resolver.address(action.hop.host)
-                actions = core.located(action.ticket, address, self.now())
+                targets = await self.resolver.targets(action.hop, core.interfaces.kinds)
+                actions = core.located(action.ticket, targets, self.now())
         return next((action.data.decode(errors="replace") for action in actions if type(action) is Send), "")
 
     def hang_up(self, call_id: str) -> bool:

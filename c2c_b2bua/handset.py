@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from c2c_b2bua.config import Listen
+from c2c_b2bua.config import Sip
 from c2c_b2bua.engine import Shell
 from c2c_b2bua.phone import Manners, Phone, uri_of
 from c2c_b2bua.registration.registration import Identity
@@ -27,7 +27,7 @@ class Handset(Shell):
         heard_of: Callable[[Action], None] | None = None,
         identity: Identity | None = None,
     ) -> None:
-        super().__init__([Listen.parse(listen)], user=manners.user)
+        super().__init__(Sip(listen=[listen]), manners.user)
         self.manners = manners
         self.heard_of = heard_of
         self.identity = identity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.flow import Flow, bracketed
+from c2c_b2bua.sip.flow import DEFAULT_PORTS, Flow, bracketed
 from c2c_b2bua.sip.grammar import (
     AUTH_PARAM_PATTERN,
     CSEQ_PATTERN,
@@ -138,6 +138,13 @@ class Via(msgspec.Struct, frozen=True):
         if flow.is_reliable or "rport" in self.parameters:
             return flow
         return Flow(flow.interface, flow.host, self.port or 5060)
+
+    def way_back(self, flow: Flow) -> Flow | None:
+        """Where the response goes when the stream is gone (§18.2.2): the address it came from, the port of sent-by."""
+        if flow.transport not in ("TCP", "TLS"):
+            return None  # nobody can be called back over a WebSocket
+        name = self.host.strip("[]") if flow.transport == "TLS" else ""
+        return Flow(flow.interface, flow.host, self.port or DEFAULT_PORTS[flow.transport], 0, name)
 
     def __str__(self) -> str:
         return f"SIP/{self.version}/{self.transport} {self.sent_by}{print_parameters(self.parameters)}"

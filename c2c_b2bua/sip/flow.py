@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
@@ -11,7 +12,12 @@ from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.uri import Uri
 
 RELIABLE_TRANSPORTS = frozenset({"TCP", "TLS", "WS", "WSS"})
+SECURE_TRANSPORTS = frozenset({"TLS", "WSS"})
 DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443}
+PREFERENCE = ("UDP", "TCP", "TLS")
+"""The transports we open ourselves, in the order we take them where nobody names one."""
+URI_TRANSPORTS = {"TCP": "tcp", "TLS": "tls", "WS": "ws", "WSS": "ws"}
+"""The transport parameter of our Contact; RFC 7118 §5.2 has one for both kinds of WebSocket."""
 
 
 def bracketed(host: str) -> str:
@@ -34,11 +40,16 @@ class Interface(msgspec.Struct, frozen=True):
     contact: str = ""
     """Where requests inside our dialogs shall come, as a Contact value; made from the above."""
 
+    secure_contact: str = ""
+    """The same for who called a SIPS URI."""
+
     def __post_init__(self) -> None:
         sent_by = f"{bracketed(self.host)}:{self.port}"
-        transport = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
+        transport = "" if self.transport == "UDP" else f";transport={URI_TRANSPORTS[self.transport]}"
         msgspec.structs.force_setattr(self, "sent_by", sent_by)
         msgspec.structs.force_setattr(self, "contact", f"<sip:{self.user}@{sent_by}{transport}>")
+        secure = ";transport=ws" if self.transport in ("WS", "WSS") else ""
+        msgspec.structs.force_setattr(self, "secure_contact", f"<sips:{self.user}@{sent_by}{secure}>")
 
     @property
     def is_ipv6(self) -> bool:
@@ -53,6 +64,8 @@ class Flow(msgspec.Struct, frozen=True):
     port: int
     connection: int = 0
     """0: no stream (UDP), or the one to be opened or reused for this peer."""
+    name: str = ""
+    """Whom the peer of a TLS stream that we open has to prove to be (RFC 5922 §7): the host of the URI that led there."""
 
     @property
     def transport(self) -> str:
@@ -63,6 +76,16 @@ class Flow(msgspec.Struct, frozen=True):
         return self.interface.transport in RELIABLE_TRANSPORTS
 
 
+class Target(msgspec.Struct, frozen=True):
+    """One place that a hop leads to, after DNS."""
+
+    transport: str
+    address: str
+    port: int
+    name: str = ""
+    """The host of the URI, that a certificate has to name."""
+
+
 class Hop(msgspec.Struct, frozen=True):
     """The next hop as a URI names it, before DNS: `transport` and `port` are None where the URI is silent."""
 
@@ -71,11 +94,13 @@ class Hop(msgspec.Struct, frozen=True):
     transport: str | None
     address: str | None = None
     """The IP address, if the host is one and not a name."""
+    is_secure: bool = False
+    """A SIPS URI: only TLS will do (RFC 3261 §26.2.2)."""
 
     @classmethod
     def of(cls, uri: Uri) -> Hop:
         """Read the hop out of a Route or Request-URI (RFC 3263 §4.1); SipError 416 for another scheme, 503 without a way."""
-        return find_hop(uri.scheme, uri.host, uri.port, uri.transport)
+        return find_hop(uri.scheme, uri.parameters.get("maddr") or uri.host, uri.port, uri.transport)
 
 
 @lru_cache(maxsize=4096)
@@ -84,16 +109,19 @@ def find_hop(scheme: str, host: str, port: int | None, named: str) -> Hop:
     if scheme not in ("sip", "sips"):
         raise SipError(f"cannot send to a {scheme} URI", 416)
     transport = named.upper() or None
-    if scheme == "sips":
-        transport = "TLS" if transport in (None, "TCP", "TLS") else transport
     if transport is not None and transport not in DEFAULT_PORTS:
         raise SipError(f"unknown transport {named}", 503)
+    is_secure = scheme == "sips"
+    if is_secure:
+        if transport == "UDP":
+            raise SipError("no sips over UDP", 503)
+        transport = {"TCP": "TLS", "WS": "WSS"}.get(transport or "", transport)
     text = host.strip("[]")
     try:
         address = str(ipaddress.ip_address(text))
     except ValueError:
         address = None
-    return Hop(host, port, transport, address)
+    return Hop(host, port, transport, address, is_secure)
 
 
 class Interfaces:
@@ -105,6 +133,7 @@ class Interfaces:
         self.flow_to = lru_cache(maxsize=4096)(self.find_flow)
         for interface in interfaces:
             self.by_kind.setdefault((interface.transport, interface.is_ipv6), interface)
+        self.kinds = list(self.by_kind)
 
     def find_flow(self, address: str, hop: Hop) -> Flow:
         """The flow to `hop` at IP `address`; without a named transport UDP is taken, else the first stream we listen on.
@@ -112,12 +141,19 @@ class Interfaces:
         SipError 503 when we have no socket of that kind. `flow_to` is the same, remembered.
         """
         is_ipv6 = ":" in address
-        for transport in (hop.transport,) if hop.transport else ("UDP", "TCP", "TLS"):
+        named = hop.transport or ("TLS" if hop.is_secure else "")
+        for transport in (named,) if named else PREFERENCE:
             interface = self.by_kind.get((transport, is_ipv6))
             if interface is not None:
-                return Flow(interface, address, hop.port or DEFAULT_PORTS[transport])
+                name = hop.host.strip("[]") if transport in SECURE_TRANSPORTS else ""
+                return Flow(interface, address, hop.port or DEFAULT_PORTS[transport], 0, name)
         family = "IPv6" if is_ipv6 else "IPv4"
-        raise SipError(f"no {hop.transport or 'SIP'} socket of ours reaches {family} {address}", 503)
+        raise SipError(f"no {named or 'SIP'} socket of ours reaches {family} {address}", 503)
+
+    def flows_to(self, targets: Sequence[Target]) -> list[Flow]:
+        """The flows to those targets for which we have a socket, in their order."""
+        found = [(self.by_kind.get((target.transport, ":" in target.address)), target) for target in targets]
+        return [Flow(ours, target.address, target.port, 0, target.name) for ours, target in found if ours is not None]
 
     def address_for(self, hop: Hop) -> str:
         """Our own address as a peer at `hop` would use it: one of its family, where we have one."""

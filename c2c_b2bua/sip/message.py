@@ -238,6 +238,7 @@ class Request(Message):
         """The same request once more, for another transaction: room for a Via, and no credentials."""
         again = Request(self.method, self.uri, dict(self.headers), self.body)
         again.tries = self.tries
+        again.flow = self.flow
         for name in ("Authorization", "Proxy-Authorization"):
             again.headers.pop(name, None)
         again.headers["Via"] = []

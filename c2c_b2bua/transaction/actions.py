@@ -67,7 +67,7 @@ class Reply(Action, frozen=True, gc=False):
 
 
 class Locate(Action, frozen=True, gc=False):
-    """Find the IP address of a host name, and call `located` with it and this ticket."""
+    """Find the targets that a hop stands for, and call `located` with them and this ticket."""
 
     ticket: int
     hop: Hop
@@ -80,6 +80,12 @@ class Respond(Action, frozen=True, gc=False):
     request: Request
     response: Response
     is_local: bool = False
+
+
+class Elsewhere(Action, frozen=True, gc=False):
+    """The client transaction with this key had no response for a while: its request shall try the next target."""
+
+    key: str
 
 
 class Unacknowledged(Action, frozen=True, gc=False):

@@ -18,6 +18,7 @@ from c2c_b2bua.transaction.transaction import (
     ClientTransaction,
     break_off,
     forget,
+    look_elsewhere,
     tell,
     time_out,
 )
@@ -54,6 +55,7 @@ def complete(transaction: Client, response: Response, now: float) -> Work:
 
 Client.table = {
     (TRYING, "E"): (TRYING, retransmit),
+    (TRYING, "next"): (TRYING, look_elsewhere),
     (TRYING, "F"): (TERMINATED, time_out),
     (TRYING, TRANSPORT_ERROR): (TERMINATED, break_off),
     (TRYING, PROVISIONAL): (PROCEEDING, tell),

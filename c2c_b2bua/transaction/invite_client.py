@@ -7,6 +7,7 @@ from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.transaction.actions import Forget, Respond, Send, StartTimer, Work
 from c2c_b2bua.transaction.timings import T1, TIMER_B, TIMER_D, TIMER_M
 from c2c_b2bua.transaction.transaction import (
+    ABANDONED,
     ACCEPTED,
     CALLING,
     COMPLETED,
@@ -19,6 +20,7 @@ from c2c_b2bua.transaction.transaction import (
     ClientTransaction,
     break_off,
     forget,
+    look_elsewhere,
     resend,
     tell,
     time_out,
@@ -37,6 +39,10 @@ class InviteClient(ClientTransaction):
             self.interval = T1
             work.append(StartTimer(self.key, "A", now + T1))
         return work
+
+    def abandon(self) -> None:
+        """The INVITE has gone to another target: repeat it no more, but listen until timer B."""
+        self.state = ABANDONED
 
 
 def retransmit(transaction: InviteClient, message: None, now: float) -> Work:
@@ -68,26 +74,44 @@ def refuse(transaction: InviteClient, response: Response, now: float) -> Work:
 
 def acknowledgement(request: Request, response: Response) -> Request:
     """The ACK for a response other than 2xx: same branch and Route, the response's To."""
+    ack = of_same_branch("ACK", request)
+    ack.headers["To"] = response.headers["To"]
+    return ack
+
+
+def cancellation(invite: Request) -> Request:
+    """The CANCEL of an INVITE (§9.1)."""
+    return of_same_branch("CANCEL", invite)
+
+
+def of_same_branch(method: str, invite: Request) -> Request:
+    """A request that belongs to an INVITE: the same topmost Via, Route and CSeq number."""
     headers = {
-        "Via": request.headers["Via"][:1],
+        "Via": invite.headers["Via"][:1],
         "Max-Forwards": ["70"],
-        "From": request.headers["From"],
-        "To": response.headers["To"],
-        "Call-ID": request.headers["Call-ID"],
-        "CSeq": [f"{request.cseq.number} ACK"],
+        "From": invite.headers["From"],
+        "To": invite.headers["To"],
+        "Call-ID": invite.headers["Call-ID"],
+        "CSeq": [f"{invite.cseq.number} {method}"],
     }
-    if "Route" in request.headers:
-        headers["Route"] = request.headers["Route"]
-    return Request("ACK", request.uri, headers)
+    if "Route" in invite.headers:
+        headers["Route"] = invite.headers["Route"]
+    return Request(method, invite.uri, headers)
 
 
 InviteClient.table = {
     (CALLING, "A"): (CALLING, retransmit),
+    (CALLING, "next"): (CALLING, look_elsewhere),
     (CALLING, "B"): (TERMINATED, time_out),
     (CALLING, TRANSPORT_ERROR): (TERMINATED, break_off),
     (CALLING, PROVISIONAL): (PROCEEDING, tell),
     (CALLING, SUCCESS): (ACCEPTED, accept),
     (CALLING, REFUSAL): (COMPLETED, refuse),
+    (ABANDONED, "B"): (TERMINATED, forget),
+    (ABANDONED, TRANSPORT_ERROR): (TERMINATED, forget),
+    (ABANDONED, PROVISIONAL): (ABANDONED, tell),
+    (ABANDONED, SUCCESS): (ACCEPTED, accept),
+    (ABANDONED, REFUSAL): (COMPLETED, refuse),
     (PROCEEDING, PROVISIONAL): (PROCEEDING, tell),
     (PROCEEDING, SUCCESS): (ACCEPTED, accept),
     (PROCEEDING, REFUSAL): (COMPLETED, refuse),

@@ -1,6 +1,6 @@
-"""The transaction layer (RFC 3261 §17, §18): sorts messages to transactions, keeps their timers, chooses their flows.
+"""The transaction layer (RFC 3261 §17, §18): sorts messages to transactions and keeps their timers.
 
-Bytes, due timers and addresses come in with the time; `Send`, `Locate` and whatever its user puts out leave.
+Bytes, due timers and targets come in with the time; `Send`, `Locate` and whatever its user puts out leave.
 Nothing here waits, reads a clock or draws a random number. A user (the B2BUA, a phone) extends it by what it does
 with requests and responses.
 """
@@ -8,17 +8,17 @@ with requests and responses.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
+from c2c_b2bua.sip.flow import Flow, Interfaces, Target
 from c2c_b2bua.sip.grammar import CONTROL_PATTERN, split_list
 from c2c_b2bua.sip.message import REASON_PHRASES, MalformedError, Request, Response, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import (
-    Ack,
     Action,
+    Elsewhere,
     Forget,
     Locate,
     Reply,
@@ -30,15 +30,11 @@ from c2c_b2bua.transaction.actions import (
     Unacknowledged,
     Work,
 )
-from c2c_b2bua.transaction.client import Client
-from c2c_b2bua.transaction.invite_client import InviteClient
 from c2c_b2bua.transaction.invite_server import InviteServer
-from c2c_b2bua.transaction.matching import client_key, response_key, server_key
+from c2c_b2bua.transaction.matching import response_key, server_key
+from c2c_b2bua.transaction.sending import Sending
 from c2c_b2bua.transaction.server import Server
 from c2c_b2bua.transaction.transaction import ACCEPTED
-
-MTU_LIMIT = 1300
-"""Bytes above which a request leaves UDP for TCP (RFC 3261 §18.1.1)."""
 
 SWEEP_FROM = 20_000
 """Timers below which nobody looks for those whose machine is gone."""
@@ -50,13 +46,11 @@ class Machine(Protocol):
     def timer(self, name: str, now: float) -> Work: ...
 
 
-class TransactionLayer:
+class TransactionLayer(Sending):
     """All transactions of one engine, and the one loop that settles what is to be done."""
 
     def __init__(self, interfaces: Interfaces, tokens: Tokens) -> None:
-        self.interfaces = interfaces
-        self.tokens = tokens
-        self.clients: dict[str, InviteClient | Client] = {}
+        super().__init__(interfaces, tokens)
         self.servers: dict[str, InviteServer | Server] = {}
         self.timers: list[tuple[float, int, str, str]] = []
         """(when, order of setting, key of its machine, name)"""
@@ -64,10 +58,6 @@ class TransactionLayer:
         self.swept_to = SWEEP_FROM
         self.acting = ""
         """Key of the machine whose timer acted last: whose fault it was, should that fail."""
-        self.located_later: dict[int, SendRequest | SendAck] = {}
-        self.tickets = 0
-        self.left_udp: dict[str, tuple[SendRequest, Flow]] = {}
-        """Client transaction key -> a request that took TCP for its size, and the UDP flow to fall back to (§18.1.1)."""
         self.out: list[Action] = []
         self.carry_out: dict[type[Action], Callable[[Any, float], Work]] = {
             Send: self.put_out,
@@ -77,6 +67,7 @@ class TransactionLayer:
             SendAck: self.send_ack,
             Reply: self.reply,
             Respond: self.respond,
+            Elsewhere: self.elsewhere,
             Unacknowledged: self.unacknowledged,
             Forget: self.forget,
         }
@@ -99,20 +90,9 @@ class TransactionLayer:
         """A CANCEL for the INVITE of the server transaction `key`; the CANCEL itself is answered."""
         raise NotImplementedError
 
-    def responded(self, owner: str, request: Request, response: Response, is_local: bool, now: float) -> Work:
-        """A response to a request of `owner`; `is_local`: ours, because nothing came (408) or went (503)."""
-        raise NotImplementedError
-
     def machine(self, key: str) -> Machine | None:
         """The machine of the user's own that has this key."""
         raise NotImplementedError
-
-    def is_wanted(self, owner: str, request: Request) -> bool:
-        """Whether a request whose next hop had to be looked up shall still go."""
-        return True
-
-    def opened(self, owner: str) -> None:
-        """A client transaction of `owner` begins."""
 
     def over(self, owner: str) -> None:
         """A client transaction of `owner` is forgotten."""
@@ -152,25 +132,25 @@ class TransactionLayer:
         """When `tick` has something to do."""
         return self.timers[0][0] if self.timers else None
 
-    def located(self, ticket: int, address: str | None, now: float) -> list[Action]:
-        """The answer to `Locate`; None: the name has no address."""
+    def located(self, ticket: int, targets: Sequence[Target], now: float) -> list[Action]:
+        """The answer to `Locate`: where the hop is, best first; empty: nowhere."""
         action = self.located_later.pop(ticket, None)
         if action is None:
             return []
+        flows = self.interfaces.flows_to(targets)
         if isinstance(action, SendAck):
-            ack = action.ack
-            return self.settle([] if address is None else self.launch_ack(ack, Hop.of(ack.hop), address), now)
+            return self.settle(self.launch_ack(action.ack, self.dead.last(flows, now)[0]) if flows else [], now)
         if not self.is_wanted(action.owner, action.request):
             return []
-        if address is None:
+        if not flows:
             return self.settle(self.cannot_send(action, f"no address for {action.hop.host}"), now)
-        return self.settle(self.launch(action, Hop.of(action.hop), address, now), now)
+        return self.settle(self.launch(action, flows, now), now)
 
     def unreachable(self, flow: Flow, now: float) -> list[Action]:
-        """A stream could not be opened, or broke: what waits on it fails, or goes by UDP if only its size kept it off."""
+        """A stream could not be opened, or broke: what waits on it fails, or finds another way."""
         work: Work = []
         for transaction in [*self.clients.values(), *self.servers.values()]:
-            if same_peer(transaction.flow, flow):
+            if same_peer(transaction.flow, flow) and not transaction.turn_back():
                 work += transaction.fail(now)
         return self.settle(work, now)
 
@@ -200,6 +180,8 @@ class TransactionLayer:
             request.headers["Via"][:1] = [str(seen), *split_list(request.headers["Via"][0])[1:]]
         kind = InviteServer if request.method == "INVITE" else Server
         server = self.servers[key] = kind(key, owner, via.reply_flow(flow))
+        if flow.connection:
+            server.way_back = via.way_back(flow)
         if request.method == "CANCEL":
             return self.cancel(server, request, now)
         try:
@@ -264,109 +246,18 @@ class TransactionLayer:
         key = action.key
         client = self.clients.pop(key, None)
         if client is not None:
-            if self.left_udp:
-                self.left_udp.pop(key, None)
+            if self.searches:
+                self.searches.pop(key, None)
             self.over(client.owner)
         elif self.servers.pop(key, None) is None:
             self.forgotten(key)
         return []
 
-    # ── sending ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def send_request(self, action: SendRequest, now: float) -> Work:
-        try:
-            hop = Hop.of(action.hop)
-        except SipError as error:
-            return self.cannot_send(action, error.reason)
-        if action.flow is not None:
-            return self.launch_over(action.flow, action, now)
-        address = hop.address
-        return self.locate(action, hop) if address is None else self.launch(action, hop, address, now)
-
-    def send_ack(self, action: SendAck, now: float) -> Work:
-        ack = action.ack
-        if ack.sent is not None:
-            return [ack.sent]
-        if ack.flow is not None:
-            return self.launch_ack_over(ack.flow, ack)
-        try:
-            hop = Hop.of(ack.hop)
-        except SipError:
-            return []
-        return self.locate(action, hop) if hop.address is None else self.launch_ack(ack, hop, hop.address)
-
-    def locate(self, action: SendRequest | SendAck, hop: Hop) -> Work:
-        self.tickets += 1
-        self.located_later[self.tickets] = action
-        return [Locate(self.tickets, hop)]
-
-    def launch(self, action: SendRequest, hop: Hop, address: str, now: float) -> Work:
-        try:
-            flow = self.interfaces.flow_to(address, hop)
-        except SipError as error:
-            return self.cannot_send(action, error.reason)
-        return self.launch_over(flow, action, now)
-
-    def launch_over(self, flow: Flow, action: SendRequest, now: float) -> Work:
-        """Open the client transaction; a request too long for UDP takes TCP where we have it."""
-        request = action.request
-        data = self.stamp(request, flow)
-        if len(data) > MTU_LIMIT and flow.transport == "UDP" and action.flow is None:
-            stream = self.interfaces.over("TCP", flow)
-            if stream is not None:
-                request.headers["Via"] = []
-                data = self.stamp(request, stream)
-                self.left_udp[client_key(request.branch, request.method)] = (action, flow)
-                flow = stream
-        method = request.method
-        key = client_key(request.branch, method)
-        transaction = (InviteClient if method == "INVITE" else Client)(key, action.owner, flow, request, data)
-        self.clients[key] = transaction
-        self.opened(action.owner)
-        return transaction.start(now)
-
-    def launch_ack(self, ack: Ack, hop: Hop, address: str) -> Work:
-        try:
-            return self.launch_ack_over(self.interfaces.flow_to(address, hop), ack)
-        except SipError:
-            return []
-
-    def launch_ack_over(self, flow: Flow, ack: Ack) -> Work:
-        if ack.request is not None:
-            ack.sent = Send(self.stamp(ack.request, flow), flow)
-            ack.request = None
-        return [] if ack.sent is None else [ack.sent]
-
-    def stamp(self, request: Request, flow: Flow) -> bytes:
-        """Print a request with what depends on its flow: a Via, unless it shares that of its INVITE, and our Contact."""
-        interface = flow.interface
-        headers = request.headers
-        request.flow = flow
-        if not headers["Via"]:
-            branch = self.tokens.branch()
-            headers["Via"] = [f"SIP/2.0/{interface.transport} {interface.sent_by};branch={branch};rport"]
-            request.read_via = None
-        if "Contact" in headers:
-            headers["Contact"] = [interface.contact]
-        return bytes(request)
-
-    def cannot_send(self, action: SendRequest, reason: str) -> Work:
-        """There is no way to the next hop: 503, as RFC 3261 §8.1.3.1 has it for transport errors."""
-        return [Respond(action.owner, action.request, Response(503, reason, {}), True)]
+    # ── answering ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def reply(self, action: Reply, now: float) -> Work:
         server = self.servers.get(action.key)
         return server.respond(action.response, now) if server is not None else []
-
-    def respond(self, action: Respond, now: float) -> Work:
-        request = action.request
-        if action.is_local and self.left_udp and action.response.status == 503 and request.headers["Via"]:
-            moved = self.left_udp.pop(client_key(request.branch, request.method), None)
-            if moved is not None:
-                first, flow = moved
-                request.headers["Via"] = []
-                return self.launch_over(flow, SendRequest(first.owner, request, first.hop, flow), now)
-        return self.responded(action.owner, request, action.response, action.is_local, now)
 
     def unacknowledged(self, action: Unacknowledged, now: float) -> Work:
         """A refusal of ours was never acknowledged: the dialog's own timers see to the rest."""
@@ -383,5 +274,5 @@ def same_peer(flow: Flow, broken: Flow) -> bool:
     return (
         flow.is_reliable
         and (flow.transport, flow.host, flow.port) == (broken.transport, broken.host, broken.port)
-        and flow.connection in (0, broken.connection)
+        and (flow.connection == broken.connection or (flow.connection == 0 and flow.name in ("", broken.name)))
     )

@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 
 from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.message import Request, Response
-from c2c_b2bua.transaction.actions import Forget, Respond, Send, Work
+from c2c_b2bua.transaction.actions import Elsewhere, Forget, Respond, Send, Work
 
 Step = Callable[[Any, Any, float], Work]
 Table = dict[tuple[str, str], tuple[str, Step]]
 """(state, event) -> (next state, what to do on the way); what has no row is ignored."""
 
-# States, by the names of the RFC's figures.
-CALLING, TRYING, PROCEEDING, ACCEPTED, COMPLETED, CONFIRMED, TERMINATED = (
-    "CALLING", "TRYING", "PROCEEDING", "ACCEPTED", "COMPLETED", "CONFIRMED", "TERMINATED",
+# States, by the names of the RFC's figures; ABANDONED is ours: the INVITE has gone on to another target.
+CALLING, TRYING, PROCEEDING, ACCEPTED, COMPLETED, CONFIRMED, TERMINATED, ABANDONED = (
+    "CALLING", "TRYING", "PROCEEDING", "ACCEPTED", "COMPLETED", "CONFIRMED", "TERMINATED", "ABANDONED",
 )  # fmt: skip
 
 # Events: timers go by their letter.
@@ -27,7 +27,7 @@ EVENT_OF_STATUS = ("", PROVISIONAL, SUCCESS, REFUSAL, REFUSAL, REFUSAL, REFUSAL)
 class Transaction:
     """A row of the table at a time; `sent` are the bytes a retransmission repeats."""
 
-    __slots__ = ("flow", "interval", "key", "owner", "sent", "state")
+    __slots__ = ("flow", "interval", "key", "owner", "sent", "state", "way_back")
     table: ClassVar[Table]
 
     def __init__(self, key: str, owner: str, flow: Flow, state: str) -> None:
@@ -37,6 +37,8 @@ class Transaction:
         self.state = state
         self.sent = b""
         self.interval = 0.0
+        self.way_back: Flow | None = None
+        """Where a response goes when the stream that its request came over is gone (§18.2.2)."""
 
     def step(self, event: str, message: Request | Response | None, now: float) -> Work:
         """Take an event through the table and return what is to be done."""
@@ -48,6 +50,13 @@ class Transaction:
 
     def timer(self, name: str, now: float) -> Work:
         return self.step(name, None, now)
+
+    def turn_back(self) -> bool:
+        """The stream broke: take the way back, if there is one and something is still to be sent."""
+        if self.way_back is None or self.state not in (TRYING, PROCEEDING, ACCEPTED):
+            return False
+        self.flow, self.way_back = self.way_back, None
+        return True
 
     def fail(self, now: float) -> Work:
         """The transport could not deliver what was sent."""
@@ -82,6 +91,11 @@ def forget(transaction: Transaction, message: Request | Response | None, now: fl
 
 def tell(transaction: ClientTransaction, response: Response, now: float) -> Work:
     return [Respond(transaction.owner, transaction.request, response)]
+
+
+def look_elsewhere(transaction: ClientTransaction, message: Request | Response | None, now: float) -> Work:
+    """No response yet (RFC 3263 §4.3): whoever chose the target decides whether to wait on."""
+    return [Elsewhere(transaction.key)]
 
 
 def time_out(transaction: ClientTransaction, message: Request | Response | None, now: float) -> Work:

@@ -161,7 +161,7 @@ def run_out(b2bua: B2bua, work: list[Action]) -> None:
             continue
         action = work.pop(0)
         if isinstance(action, Locate):
-            work += b2bua.located(action.ticket, None, b2bua.next_due or 0.0)
+            work += b2bua.located(action.ticket, [], b2bua.next_due or 0.0)
 
 
 @QUICK

@@ -67,7 +67,7 @@ def simulate(seed: int, keep_ladder: bool = False) -> tuple[Wire, B2bua, list[Ca
 def left_over(wire: Wire, core: B2bua) -> list[str]:
     kinds = {
         "call": core.calls, "leg": core.legs, "client": core.clients, "server": core.servers, "timer": core.timers,
-        "count": core.open_clients, "lookup": core.located_later, "fallback": core.left_udp,
+        "count": core.open_clients, "lookup": core.located_later, "search": core.searches,
     }  # fmt: skip
     rest = [f"{kind}: {entry}" for kind, entries in kinds.items() for entry in entries]
     phones = [machine for machine in wire.machines.values() if isinstance(machine, Phone)]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces
+from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces, Target
 from c2c_b2bua.sip.uri import Uri
 
 UDP = Interface("UDP", "192.0.2.1", 5060, 0)
@@ -23,8 +23,9 @@ ALL = Interfaces([UDP, TCP, UDP6, TLS6])
         ("sip:bob@192.0.2.9:5070;transport=TCP", Hop("192.0.2.9", 5070, "TCP"), "192.0.2.9"),
         ("sip:[2001:DB8:0::9]", Hop("[2001:db8:0::9]", None, None), "2001:db8::9"),
         ("sip:proxy.example.com;transport=udp", Hop("proxy.example.com", None, "UDP"), None),
-        ("sips:bob@example.com", Hop("example.com", None, "TLS"), None),
-        ("sips:bob@example.com;transport=tcp", Hop("example.com", None, "TLS"), None),
+        ("sips:bob@example.com", Hop("example.com", None, None, is_secure=True), None),
+        ("sips:bob@example.com;transport=tcp", Hop("example.com", None, "TLS", is_secure=True), None),
+        ("sip:bob@example.com;maddr=192.0.2.9", Hop("192.0.2.9", None, None), "192.0.2.9"),
         ("sip:host1", Hop("host1", None, None), None),
         ("sip:1.2.3", Hop("1.2.3", None, None), None),
         ("sip:[::::]", Hop("[::::]", None, None), None),
@@ -34,7 +35,10 @@ def test_hop(uri: str, hop: Hop, address: str | None) -> None:
     assert Hop.of(Uri.parse(uri)) == msgspec.structs.replace(hop, address=address)
 
 
-@pytest.mark.parametrize(("uri", "status"), [("tel:+1415", 416), ("sip:a@b;transport=sctp", 503), ("nonsense", 400)])
+@pytest.mark.parametrize(
+    ("uri", "status"),
+    [("tel:+1415", 416), ("sip:a@b;transport=sctp", 503), ("sips:a@b;transport=udp", 503), ("nonsense", 400)],
+)
 def test_hops_we_cannot_go(uri: str, status: int) -> None:
     with pytest.raises(SipError) as caught:
         Hop.of(Uri.parse(uri))
@@ -47,7 +51,12 @@ def test_hops_we_cannot_go(uri: str, status: int) -> None:
         ("192.0.2.9", Hop("x", None, None), Flow(UDP, "192.0.2.9", 5060)),
         ("192.0.2.9", Hop("x", 5099, "TCP"), Flow(TCP, "192.0.2.9", 5099)),
         ("2001:db8::9", Hop("x", None, None), Flow(UDP6, "2001:db8::9", 5060)),
-        ("2001:db8::9", Hop("x", None, "TLS"), Flow(TLS6, "2001:db8::9", 5061)),
+        ("2001:db8::9", Hop("x", None, "TLS"), Flow(TLS6, "2001:db8::9", 5061, 0, "x")),
+        (
+            "2001:db8::9",
+            Hop("[2001:db8::9]", None, None, is_secure=True),
+            Flow(TLS6, "2001:db8::9", 5061, 0, "2001:db8::9"),
+        ),
     ],
 )
 def test_the_interface_of_the_family_and_transport(address: str, hop: Hop, flow: Flow) -> None:
@@ -56,7 +65,7 @@ def test_the_interface_of_the_family_and_transport(address: str, hop: Hop, flow:
 
 def test_without_udp_the_first_stream_is_taken() -> None:
     assert Interfaces([TCP]).flow_to("192.0.2.9", Hop("x", None, None)) == Flow(TCP, "192.0.2.9", 5060)
-    assert Interfaces([TLS6]).flow_to("2001:db8::9", Hop("x", None, None)) == Flow(TLS6, "2001:db8::9", 5061)
+    assert Interfaces([TLS6]).flow_to("2001:db8::9", Hop("x", None, None)) == Flow(TLS6, "2001:db8::9", 5061, 0, "x")
 
 
 @pytest.mark.parametrize(
@@ -68,6 +77,15 @@ def test_no_socket_of_that_kind(hop: Hop, address: str) -> None:
         ALL.flow_to(address, hop)
     assert caught.value.status == 503
     assert str(hop.transport) in caught.value.reason and address in caught.value.reason
+
+
+def test_the_targets_that_our_sockets_reach() -> None:
+    targets = [
+        Target("TLS", "2001:db8::9", 5099, "x"),
+        Target("TLS", "192.0.2.9", 5061, "x"),
+        Target("UDP", "192.0.2.9", 5060),
+    ]
+    assert ALL.flows_to(targets) == [Flow(TLS6, "2001:db8::9", 5099, 0, "x"), Flow(UDP, "192.0.2.9", 5060)]
 
 
 def test_our_own_address_by_family() -> None:

@@ -8,7 +8,7 @@ from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallEnded
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.dialog.party import Party
-from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces
+from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces, Target
 from c2c_b2bua.sip.message import Request, Response, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send
@@ -73,7 +73,7 @@ def is_empty(b2bua: B2bua) -> bool:
     settle(b2bua)
     return not (
         b2bua.calls or b2bua.legs or b2bua.clients or b2bua.servers or b2bua.timers or b2bua.open_clients
-        or b2bua.left_udp or b2bua.located_later or b2bua.out
+        or b2bua.searches or b2bua.located_later or b2bua.out
     )  # fmt: skip
 
 
@@ -277,7 +277,7 @@ def test_from_tcp_it_falls_back_to_udp() -> None:
     assert (now.via.transport, len(now.headers["Via"]), now.cseq) == ("UDP", 1, was.cseq)
     assert now.via.branch != was.via.branch
     assert now.headers["Contact"] == ["<sip:c2c@192.0.2.1:5060>"]
-    assert len(b2bua.clients) == 1 and not b2bua.left_udp
+    assert len(b2bua.clients) == 1 and b2bua.searches.keys() == b2bua.clients.keys()
     # It does not go back to TCP, and ends like any call that nobody answers.
     ended = [action for action in settle(b2bua) if isinstance(action, CallEnded)]
     assert [(news.record.ended_by, news.record.sip_code) for news in ended] == [("timer", 408)]
@@ -320,20 +320,20 @@ def test_names_are_located() -> None:
     (asked,) = connect(b2bua, party("sip:bob@phones.example.com:5070"))
     assert isinstance(asked, Locate)
     assert asked.hop == Hop("phones.example.com", 5070, None)
-    (action,) = b2bua.located(asked.ticket, "192.0.2.77", 0.1)
+    (action,) = b2bua.located(asked.ticket, [Target("UDP", "192.0.2.77", 5070)], 0.1)
     assert isinstance(action, Send)
     assert (action.flow.host, action.flow.port) == ("192.0.2.77", 5070)
     assert parse(action.data).start_line() == "INVITE sip:bob@phones.example.com:5070 SIP/2.0"
     # An answer that comes twice, or for nobody, does nothing.
-    assert b2bua.located(asked.ticket, "192.0.2.77", 0.2) == []
-    assert b2bua.located(99, None, 0.2) == []
+    assert b2bua.located(asked.ticket, [Target("UDP", "192.0.2.77", 5070)], 0.2) == []
+    assert b2bua.located(99, [], 0.2) == []
 
 
 def test_names_without_address() -> None:
     b2bua = core()
     (asked,) = connect(b2bua, party("sip:bob@nowhere.example.com"))
     assert isinstance(asked, Locate)
-    (ended,) = b2bua.located(asked.ticket, None, 0.1)
+    (ended,) = b2bua.located(asked.ticket, [], 0.1)
     assert isinstance(ended, CallEnded)
     assert (ended.record.sip_code, ended.record.reason) == (503, "no address for nowhere.example.com")
     assert is_empty(b2bua)
@@ -343,9 +343,9 @@ def test_an_address_of_a_family_we_do_not_have() -> None:
     b2bua = core()
     (asked,) = connect(b2bua, party("sip:bob@six.example.com"))
     assert isinstance(asked, Locate)
-    (ended,) = b2bua.located(asked.ticket, "2001:db8::9", 0.1)
+    (ended,) = b2bua.located(asked.ticket, [Target("UDP", "2001:db8::9", 5060)], 0.1)
     assert isinstance(ended, CallEnded)
-    assert (ended.record.sip_code, ended.record.reason) == (503, "no SIP socket of ours reaches IPv6 2001:db8::9")
+    assert (ended.record.sip_code, ended.record.reason) == (503, "no address for six.example.com")
     assert is_empty(b2bua)
 
 
@@ -355,7 +355,7 @@ def test_no_invite_for_a_call_that_was_hung_up_meanwhile() -> None:
     (asked,) = connect(b2bua, party("sip:bob@slow.example.com"))
     assert isinstance(asked, Locate)
     b2bua.hang_up("call", 1.0)
-    assert b2bua.located(asked.ticket, "192.0.2.9", 1.5) == []
+    assert b2bua.located(asked.ticket, [Target("UDP", "192.0.2.9", 5060)], 1.5) == []
     assert is_empty(b2bua)
 
 
@@ -366,7 +366,7 @@ def test_hung_up_while_the_name_is_looked_up() -> None:
     actions = [*b2bua.hang_up("call", 1.0), *settle(b2bua, 40.0)]
     ended = [action for action in actions if isinstance(action, CallEnded)]
     assert [news.record.ended_by for news in ended] == ["api"]
-    b2bua.located(asked.ticket, None, 50.0)
+    b2bua.located(asked.ticket, [], 50.0)
     assert is_empty(b2bua)
 
 

@@ -17,6 +17,12 @@ def rows(machine: type[Transaction]) -> list[str]:
 
 def test_figure_5_invite_client() -> None:
     assert rows(InviteClient) == [
+        # Beyond the figure (RFC 3263 §4.3): an INVITE that has gone on to another target, and what makes it go.
+        "ABANDONED: 1xx -> ABANDONED (tell)",
+        "ABANDONED: 2xx -> ACCEPTED (accept)",
+        "ABANDONED: 300-699 -> COMPLETED (refuse)",
+        "ABANDONED: B -> TERMINATED (forget)",
+        "ABANDONED: transport error -> TERMINATED (forget)",
         "ACCEPTED: 2xx -> ACCEPTED (tell)",
         "ACCEPTED: M -> TERMINATED (forget)",
         "CALLING: 1xx -> PROCEEDING (tell)",
@@ -24,6 +30,7 @@ def test_figure_5_invite_client() -> None:
         "CALLING: 300-699 -> COMPLETED (refuse)",
         "CALLING: A -> CALLING (retransmit)",
         "CALLING: B -> TERMINATED (time_out)",
+        "CALLING: next -> CALLING (look_elsewhere)",
         "CALLING: transport error -> TERMINATED (break_off)",
         "COMPLETED: 300-699 -> COMPLETED (resend)",
         "COMPLETED: D -> TERMINATED (forget)",
@@ -48,6 +55,7 @@ def test_figure_6_client() -> None:
         "TRYING: 300-699 -> COMPLETED (complete)",
         "TRYING: E -> TRYING (retransmit)",
         "TRYING: F -> TERMINATED (time_out)",
+        "TRYING: next -> TRYING (look_elsewhere)",
         "TRYING: transport error -> TERMINATED (break_off)",
     ]
 

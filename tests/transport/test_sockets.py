@@ -10,6 +10,7 @@ import pytest
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.config import Sip
+from c2c_b2bua.dialog import leg_responses
 from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.engine import Engine
@@ -329,14 +330,14 @@ async def test_our_fault_ends_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
         running.connect(order(f"sip:good@127.0.0.1:{peer.port}", "good"))
         good = await peer.next()
         assert isinstance(bad, Request) and isinstance(good, Request)
-        provisional = Leg.provisional
+        provisional = leg_responses.provisional
 
         def fail(leg: Leg, response: Response, now: float) -> Work:
             if leg.key == bad.call_id:
                 raise ZeroDivisionError("our fault")
             return provisional(leg, response, now)
 
-        monkeypatch.setattr(Leg, "provisional", fail)
+        monkeypatch.setattr(leg_responses, "provisional", fail)
         interface = running.core.interfaces.interfaces[0]
         peer.send(bytes(bad.response(180, to_tag="x")), interface)
         ended = await ends.next()
