@@ -91,7 +91,7 @@ class Accounts:
         self.by_id = dict(self.configured)
         self.refreshed_at = 0.0
         self.token_key = b""
-        self.grants: dict[bytes, Grant] = {}
+        self.grants: dict[str, Grant] = {}
         self.revoked: dict[bytes, float] = {}
 
     async def start(self) -> None:
@@ -191,25 +191,28 @@ class Accounts:
 
     def grant(self, token: str) -> Grant:
         """What this token is good for, or UnauthenticatedError."""
-        digest = hashlib.sha256(token.encode(errors="replace")).digest()
-        known = self.grants.get(digest) or self.verified(token, digest)
-        if known.expires_at <= self.now() or digest in self.revoked:
+        known = self.grants.get(token) or self.verified(token)
+        if known.expires_at <= self.now():
             raise UnauthenticatedError(expired=True)
         if known.account_id not in self.by_id:
             raise OrphanedError
         return known
 
-    def verified(self, token: str, digest: bytes) -> Grant:
-        """Check the signature, and remember the outcome."""
+    def verified(self, token: str) -> Grant:
+        """Check the signature, and that it was not given back; remember a good one. UnauthenticatedError."""
         try:
             options: jwt.types.Options = {"verify_exp": False, "verify_iat": False}
             claims = jwt.decode(token, self.token_key, algorithms=["HS256"], options=options)
             known = Grant(str(claims["account_id"]), str(claims["owner_id"]), float(claims["exp"]), token)
         except (jwt.PyJWTError, KeyError, TypeError, ValueError):
             raise UnauthenticatedError from None
+        if jwt.encode(claims, self.token_key, algorithm="HS256") != token:
+            raise UnauthenticatedError  # The same claims in other letters, to get around `revoked`.
+        if hashlib.sha256(token.encode()).digest() in self.revoked:
+            raise UnauthenticatedError(expired=True)
         if len(self.grants) >= REMEMBERED:
             self.grants.clear()
-        self.grants[digest] = known
+        self.grants[token] = known
         return known
 
     async def revoke(self, grant: Grant) -> None:
@@ -218,6 +221,7 @@ class Accounts:
         digest = hashlib.sha256(grant.token.encode()).digest()
         self.revoked = {known: expires_at for known, expires_at in self.revoked.items() if expires_at > now}
         self.revoked[digest] = grant.expires_at
+        self.grants.pop(grant.token, None)
         await self.store.revoke(digest.hex(), grant.expires_at, now)
 
     async def add(self, name: str, realm: str, parent: str = "") -> tuple[Account, str]:

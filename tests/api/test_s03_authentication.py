@@ -95,6 +95,19 @@ async def test_3_1_a_token_signed_by_another(api: Api) -> None:
     assert response.status == 401
 
 
+async def test_3_1_a_token_in_other_letters_is_none(api: Api) -> None:
+    """The last letter of a signature has two bits to spare; a token that was given back must not live on by them."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    place = alphabet.index(api.token[-1])
+    twin = api.token[:-1] + alphabet[place + 1 if place % 4 == 0 else place - 1]
+    assert base64.urlsafe_b64decode(twin.rpartition(".")[2] + "=") == base64.urlsafe_b64decode(
+        api.token.rpartition(".")[2] + "="
+    )
+    for token in (twin, f"{api.token}=", f" {api.token}x"):
+        response, body = await api.call("GET", LIST, token=token)
+        assert (response.status, body["message"]) == (401, "invalid_credentials")
+
+
 async def test_3_1_descendants_may_be_acted_on_and_strangers_not(api: Api) -> None:
     response, _ = await api.call("GET", f"/v2/accounts/{CHILD}/clicktocall")
     assert response.status == 200
