@@ -123,6 +123,7 @@ class Calls(Section, frozen=True):
     codecs: list[str] = msgspec.field(default_factory=lambda: ["PCMU", "PCMA", "telephone-event"])
     ring_timeout: SomeSeconds = 30.0
     max_duration: SomeSeconds = 14400.0
+    session_expires: Count = 1800
     grace: Seconds = 10.0
     max_calls: Count = 0
     countries: list[str] = []

@@ -163,6 +163,8 @@ def call_problems(config: Config) -> Iterator[tuple[str, str]]:
             yield f"calls.codecs[{index}]", f'unknown codec "{codec}"; known are {", ".join(CODECS)}'
     if not set(config.calls.codecs) - {"telephone-event"}:
         yield "calls.codecs", "expected at least one audio codec"
+    if 0 < config.calls.session_expires < 90:
+        yield "calls.session_expires", f"expected 0, or 90 seconds and more (RFC 4028), got {config.calls.session_expires}"
     for index, host in enumerate(config.calls.allowed_hosts):
         if not HOST_PORT.fullmatch(host):
             yield f"calls.allowed_hosts[{index}]", f'expected a host name or address, got "{host}"'

@@ -61,6 +61,8 @@ def test_ipv6_listens_have_no_brackets_inside() -> None:
         ("[calls]\nring_timeout = 0", "c2c.toml: calls.ring_timeout: expected float > 0"),
         ("[calls]\nring_timeout = nan", "c2c.toml: calls.ring_timeout: expected float"),
         ("[calls]\nmax_duration = inf", "c2c.toml: calls.max_duration: expected float"),
+        ("[calls]\nsession_expires = 89", "c2c.toml: calls.session_expires: expected 0, or 90 seconds and more"),
+        ("[calls]\nsession_expires = -1", "c2c.toml: calls.session_expires: expected int >= 0"),
         ('[calls]\ncodecs = ["MP3"]', 'c2c.toml: calls.codecs[0]: unknown codec "MP3"'),
         ('[calls]\ncodecs = ["telephone-event"]', "c2c.toml: calls.codecs: expected at least one audio codec"),
         (

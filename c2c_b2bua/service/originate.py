@@ -205,6 +205,7 @@ class Planner:
             from_uri=f"sip:{as_user(caller.number)}@{plan.request.account.realm}",
             from_name=caller.name,
             ring_timeout=timeout,
+            session_expires=self.settings.calls.session_expires,
             headers=headers,
         )
 
@@ -222,6 +223,7 @@ class Planner:
             username=trunk.settings.username,
             password=str(trunk.settings.password),
             ring_timeout=timeout,
+            session_expires=self.settings.calls.session_expires,
             headers=headers,
         )
 

@@ -26,6 +26,7 @@ SETTINGS = f"""
 url = "sqlite:///DATABASE"
 busy_timeout = 0.05
 [calls]
+session_expires = 1200
 countries = ["US", "GB"]
 allowed_hosts = ["partner.example"]
 [[account]]

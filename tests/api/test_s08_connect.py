@@ -200,6 +200,7 @@ async def test_8_6_timeout_is_that_of_the_first_leg(api: Api) -> None:
     first, second = api.engine.orders
     assert (first.a.ring_timeout, first.b.ring_timeout) == (12.0, 30.0)
     assert second.a.ring_timeout == 30.0
+    assert (second.a.session_expires, second.b.session_expires) == (1200, 1200)
 
 
 @pytest.mark.parametrize(
