@@ -30,12 +30,18 @@ Record = dict[str, Any]
 class Server:
     """`c2c serve` in `directory`, with an account whose `extensions` are numbers and SIP URIs.
 
-    `trunk` is the SIP URI of a carrier that takes `trunk-user` and `trunk-secret`; `calls` are settings of `[calls]`.
+    `trunk` is the SIP URI of a carrier that takes `trunk-user` and `trunk-secret`; `calls` are settings of `[calls]`, `sip`
+    of `[sip]`.
     `async with Server(...)` waits until it is ready; at the end it is stopped by SIGTERM and has to exit with 0.
     """
 
     def __init__(
-        self, directory: Path, extensions: Mapping[str, str], trunk: str = "", calls: Mapping[str, object] | None = None
+        self,
+        directory: Path,
+        extensions: Mapping[str, str],
+        trunk: str = "",
+        calls: Mapping[str, object] | None = None,
+        sip: Mapping[str, object] | None = None,
     ) -> None:
         self.directory = directory
         self.account = secrets.token_hex(16)
@@ -45,17 +51,19 @@ class Server:
         self.config = directory / "c2c.toml"
         self.log = directory / "server.log"
         directory.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(self.settings(extensions, trunk, calls or {}))
+        self.config.write_text(self.settings(extensions, trunk, calls or {}, sip or {}))
         self.token = ""
         self.process: asyncio.subprocess.Process | None = None
         self.session: aiohttp.ClientSession | None = None
 
-    def settings(self, extensions: Mapping[str, str], trunk: str, calls: Mapping[str, object]) -> str:
+    def settings(
+        self, extensions: Mapping[str, str], trunk: str, calls: Mapping[str, object], sip: Mapping[str, object]
+    ) -> str:
         """The configuration file. JSON's strings, numbers and booleans are TOML's."""
         listen = [f"{transport}:{LOOPBACK}:{self.sip_port}" for transport in ("udp", "tcp")]
         tables: list[tuple[str, Mapping[str, object]]] = [
             ("[api]", {"listen": f"{LOOPBACK}:{self.http_port}"}),
-            ("[sip]", {"listen": listen}),
+            ("[sip]", {"listen": listen, **sip}),
             ("[storage]", {"url": f"sqlite:///{self.directory / 'c2c.db'}"}),
             ("[calls]", {"ring_timeout": 5.0, "grace": 2.0, **calls}),
             ("[[account]]", {"id": self.account, "name": "acme", "realm": "acme.example.com", "api_key": self.api_key}),
