@@ -179,6 +179,13 @@ class Account(Section, frozen=True):
     extension: list[Extension] = []
 
 
+class Rewrite(Section, frozen=True):
+    """What a called number becomes: the part of it that the pattern `match` finds, `replace`d."""
+
+    match: str
+    replace: str
+
+
 class Trunk(Section, frozen=True):
     """A carrier's SIP proxy."""
 
@@ -188,7 +195,16 @@ class Trunk(Section, frozen=True):
     password: Secret = Secret("")
     register: bool = False
     from_user: str = ""
+    from_host: str = ""
+    from_name: str | bool = ""
+    identity: Literal["none", "pai", "ppi", "rpid"] = "none"
+    privacy: str = ""
+    diversion: str = ""
     hotlines: list[str] = []
+    number_format: Literal["", "plus", "e164", "national"] = ""
+    prefix_strip: str = ""
+    prefix_add: str = ""
+    rewrite: list[Rewrite] = []
     max_calls: Count = 0
     calls_per_second: Annotated[float, Meta(ge=0, le=1_000_000)] = 0
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import phonenumbers
+import re2
 
 from c2c_b2bua.config import (
     CODECS,
@@ -24,6 +25,7 @@ from c2c_b2bua.config import (
     Listen,
     Numbers,
     Registrar,
+    Rewrite,
     Secret,
     Section,
     Sip,
@@ -42,6 +44,10 @@ DAY = re.compile(
     r"(?<!-02-29)"
 )
 NUMBER = re.compile(r"\+?[0-9A-Za-z*#._-]{1,64}")
+PRIVACY = ("header", "session", "user", "id", "none", "critical")
+"""RFC 3323 §4.2, RFC 3325 §9.3."""
+QUIET = re2.Options()
+QUIET.log_errors = False
 MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 
 TABLES: dict[str, type[Section]] = {
@@ -57,6 +63,7 @@ TABLES: dict[str, type[Section]] = {
     "account.user": User,
     "account.extension": Extension,
     "trunk": Trunk,
+    "trunk.rewrite": Rewrite,
 }
 
 
@@ -114,7 +121,11 @@ def expected_words(path: str) -> str:
     kind = msgspec.inspect.type_info(TABLES[table])
     assert isinstance(kind, msgspec.inspect.StructType)
     choice = next(field.type for field in kind.fields if field.name == key)
-    return " or ".join(str(value) for value in choice.values) if isinstance(choice, msgspec.inspect.LiteralType) else ""
+    return (
+        " or ".join(str(value) or '""' for value in choice.values)
+        if isinstance(choice, msgspec.inspect.LiteralType)
+        else ""
+    )
 
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -164,7 +175,10 @@ def call_problems(config: Config) -> Iterator[tuple[str, str]]:
     if not set(config.calls.codecs) - {"telephone-event"}:
         yield "calls.codecs", "expected at least one audio codec"
     if 0 < config.calls.session_expires < 90:
-        yield "calls.session_expires", f"expected 0, or 90 seconds and more (RFC 4028), got {config.calls.session_expires}"
+        yield (
+            "calls.session_expires",
+            f"expected 0, or 90 seconds and more (RFC 4028), got {config.calls.session_expires}",
+        )
     for index, host in enumerate(config.calls.allowed_hosts):
         if not HOST_PORT.fullmatch(host):
             yield f"calls.allowed_hosts[{index}]", f'expected a host name or address, got "{host}"'
@@ -233,12 +247,52 @@ def trunk_problems(trunks: list[Trunk]) -> Iterator[tuple[str, str]]:
             yield f"{path}.proxy", f'expected a SIP URI such as "sip:sip.carrier.example", got "{trunk.proxy}"'
         if trunk.register:
             yield f"{path}.register", "expected false: registering with a carrier is not built yet"
-        for key, number in [
-            ("from_user", trunk.from_user),
-            *((f"hotlines[{i}]", n) for i, n in enumerate(trunk.hotlines)),
-        ]:
-            if (number or key != "from_user") and not NUMBER.fullmatch(number):
-                yield f"{path}.{key}", f'expected a number or a user name, got "{number}"'
+        yield from identity_problems(path, trunk)
+        yield from rewrite_problems(path, trunk)
+
+
+def identity_problems(path: str, trunk: Trunk) -> Iterator[tuple[str, str]]:
+    """What a profile cannot say of a caller."""
+    numbers = {"from_user": trunk.from_user, "diversion": trunk.diversion}
+    numbers = {key: number for key, number in numbers.items() if number}
+    numbers |= {f"hotlines[{index}]": number for index, number in enumerate(trunk.hotlines)}
+    for key, number in numbers.items():
+        if not NUMBER.fullmatch(number):
+            yield f"{path}.{key}", f'expected a number or a user name, got "{number}"'
+    if trunk.from_host and not re.fullmatch(HOST, trunk.from_host):
+        yield f"{path}.from_host", f'expected a host such as "carrier.example", got "{trunk.from_host}"'
+    if trunk.from_name is True:
+        yield f"{path}.from_name", "expected a name, or false for none"
+    elif trunk.from_name and (not trunk.from_name.isprintable() or len(trunk.from_name) > 64):
+        yield f"{path}.from_name", "expected at most 64 characters, and no control characters"
+    if trunk.privacy:
+        words = trunk.privacy.replace(" ", "").split(";")
+        if unknown := [word for word in words if word not in PRIVACY]:
+            yield f"{path}.privacy", f'unknown word "{unknown[0]}"; known are {", ".join(PRIVACY)}, joined by ";"'
+        elif len(set(words)) < len(words):
+            yield f"{path}.privacy", "the same word twice"
+        elif words == ["critical"] or ("none" in words and len(words) > 1):
+            yield f"{path}.privacy", '"critical" needs another word, and "none" stands alone'
+
+
+def rewrite_problems(path: str, trunk: Trunk) -> Iterator[tuple[str, str]]:
+    """Rules that cannot be followed."""
+    for key, digits in (("prefix_strip", trunk.prefix_strip), ("prefix_add", trunk.prefix_add)):
+        if digits and not re.fullmatch(r"\+?[0-9*#]{0,32}", digits):
+            yield f"{path}.{key}", f'expected digits, "*", "#", perhaps after a "+", got "{digits}"'
+    if trunk.rewrite and (trunk.prefix_strip or trunk.prefix_add):
+        yield f"{path}.rewrite", "expected either rules or prefix_strip and prefix_add, not both"
+    for index, rule in enumerate(trunk.rewrite):
+        here = f"{path}.rewrite[{index}]"
+        try:
+            groups = re2.compile(rule.match, QUIET).groups
+        except re2.error as error:
+            yield f"{here}.match", f"not a pattern: {error.args[0].decode()}"
+            continue
+        if not re.fullmatch(r"\+?(?:[0-9*#]|\\[1-9])*", rule.replace):
+            yield f"{here}.replace", f'expected digits, "*", "#" and groups such as "\\1", got "{rule.replace}"'
+        elif any(int(group) > groups for group in re.findall(r"\\([1-9])", rule.replace)):
+            yield f"{here}.replace", f'"{rule.match}" has only {groups} groups'
 
 
 def doubled(table: str, key: str, values: list[str]) -> Iterator[tuple[str, str]]:

@@ -124,6 +124,27 @@ def normalized(number: str, country: str) -> str:
     return number
 
 
+@lru_cache(maxsize=4096)
+def formatted(number: str, form: str, country: str) -> str:
+    """An E.164 number as somebody in `country` wants it written; any other stays as it is.
+
+    `form`: `plus` +390612345678, `e164` 390612345678, `national` as it is dialled there (0612345678, abroad 00…), or "".
+    """
+    if not form or not (number.startswith("+") and number[1:].isdecimal() and number.isascii()):
+        return number
+    if form != "national":
+        return number if form == "plus" else number[1:]
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except NumberParseException:
+        return number
+    if parsed.country_code == phonenumbers.country_code_for_region(country):
+        text = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    else:
+        text = phonenumbers.format_out_of_country_calling_number(parsed, country)
+    return re.sub(r"[^0-9]", "", text)
+
+
 class Destinations(msgspec.Struct, frozen=True):
     """Which telephone numbers may be called through a trunk."""
 

@@ -15,8 +15,9 @@ from c2c_b2bua.numbers import NumberError, dialled, normalized
 from c2c_b2bua.service.accounts import Account
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import ForbiddenError, InvalidError, UnroutableError
+from c2c_b2bua.service.identity import as_user
 from c2c_b2bua.service.live_call import LiveCall
-from c2c_b2bua.service.routes import NoRouteError, Route, Routes, as_user
+from c2c_b2bua.service.routes import NoRouteError, Route, Routes
 from c2c_b2bua.service.sip_headers import AUTO_ANSWER
 from c2c_b2bua.service.trunks import Trunk, Way
 
@@ -178,11 +179,11 @@ class Planner:
             max_duration=calls.max_duration,
         )
 
-    def number_for(self, plan: Plan, side: Side, route: Route) -> str:
-        """What a trunk is asked to dial; after a prefix the number stands as it was given."""
+    def number_for(self, plan: Plan, side: Side, route: Route, trunk: Trunk) -> str:
+        """What a trunk is asked to dial; after a prefix the number stands as it was given, whatever the trunk's rules."""
         prefix = plan.request.prefix
         if not prefix or side is not plan.contact:
-            return route.number
+            return trunk.dialled(route.number)
         return prefix + re.sub(r"[^0-9*#]", "", re.sub(r"^\s*\+", "00", str(plan.request.contact)))
 
     def parties(
@@ -192,8 +193,8 @@ class Planner:
         route, way = plan.routes[leg], plan.ways[leg]
         if way is None:
             return [self.phone(plan, route, side, caller, timeout, headers)]
-        number = self.number_for(plan, side, route)
-        return [self.by_trunk(trunk, number, side, caller, timeout, headers) for trunk in (way.trunk, *way.others)]
+        trunks = [(trunk, self.number_for(plan, side, route, trunk)) for trunk in (way.trunk, *way.others)]
+        return [self.by_trunk(trunk, number, side, caller, timeout, headers) for trunk, number in trunks]
 
     def phone(
         self, plan: Plan, route: Route, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
@@ -212,14 +213,18 @@ class Planner:
     def by_trunk(
         self, trunk: Trunk, number: str, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
     ) -> Party:
-        """A leg by this trunk."""
+        """A leg by this trunk; a header that its profile sets goes before one that was asked for."""
+        identity = trunk.present(caller.number, caller.name)
+        if identity.headers:
+            ours = {name.lower() for name, _ in identity.headers}
+            headers = (*(header for header in headers if header[0].lower() not in ours), *identity.headers)
         return Party(
             target=side.route,
             uri=f"{trunk.scheme}:{as_user(number)}@{trunk.host_port}",
             next_hop=trunk.settings.proxy,
             trunk=trunk.name,
-            from_uri=f"sip:{as_user(trunk.caller(caller.number))}@{trunk.host}",
-            from_name=caller.name,
+            from_uri=identity.from_uri,
+            from_name=identity.from_name,
             username=trunk.settings.username,
             password=str(trunk.settings.password),
             ring_timeout=timeout,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import Literal
-from urllib.parse import quote
 
 import msgspec
 
@@ -13,8 +10,6 @@ from c2c_b2bua import config
 from c2c_b2bua.numbers import Destinations, NumberError, SipUri, dialled, is_uri, normalized
 from c2c_b2bua.service.accounts import Account
 from c2c_b2bua.service.trunks import Trunks
-
-SIP_USER = re.compile(r"sips?:([^@;?]+)@", re.IGNORECASE)
 
 
 class NoRouteError(Exception):
@@ -109,12 +104,3 @@ class Routes:
         if is_uri(number) or (with_hotlines and not any(number in trunk.hotlines for trunk in with_hotlines)):
             return None
         return number
-
-
-@lru_cache(maxsize=4096)
-def as_user(number: str) -> str:
-    """The user part of a SIP URI that shows this number; of a URI, its own user part."""
-    if is_uri(number):
-        found = SIP_USER.match(number)
-        return found[1] if found else "anonymous"
-    return quote(number, safe="+*!~'()&=$,;?/-._") or "anonymous"

@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
+import re2
 
 from c2c_b2bua import config
-from c2c_b2bua.numbers import normalized
+from c2c_b2bua.numbers import formatted, normalized
 from c2c_b2bua.service.errors import TooManyError
+from c2c_b2bua.service.identity import Identity, present
 from c2c_b2bua.service.pace import Pace
 from c2c_b2bua.sip.reason import Why
 
@@ -41,6 +43,8 @@ class Trunk:
         for hotline in settings.hotlines:
             self.hotlines |= dict.fromkeys(spellings(hotline, country), hotline)
         self.pace = Pace(settings.calls_per_second)
+        self.country = country
+        self.rules = [(re2.compile(rule.match), rule.replace) for rule in settings.rewrite]
 
     @property
     def is_full(self) -> bool:
@@ -70,13 +74,26 @@ class Trunk:
         if why.sip_code == 503 and not is_local:
             self.pace.refused(now, why.retry_after)
 
+    def dialled(self, number: str) -> str:
+        """A number as this carrier wants it dialled: its format, then the prefixes or the first rule that matches."""
+        settings = self.settings
+        number = formatted(number, settings.number_format, self.country)
+        for pattern, replacement in self.rules:
+            if found := pattern.search(number):
+                return str(number[: found.start()] + found.expand(replacement) + number[found.end() :])
+        return settings.prefix_add + number.removeprefix(settings.prefix_strip)
+
     def caller(self, number: str) -> str:
-        """The user part of From: what the carrier wants to see."""
-        if self.settings.from_user:
-            return self.settings.from_user
-        if not self.hotlines:
+        """The caller id that is presented: one of the hotlines, if there are some, in this carrier's format."""
+        if self.hotlines:
+            number = self.hotlines.get(number) or self.settings.hotlines[0]
+        if not self.settings.number_format:
             return number
-        return self.hotlines.get(number) or self.settings.hotlines[0]
+        return formatted(normalized(number, self.country), self.settings.number_format, self.country)
+
+    def present(self, number: str, name: str) -> Identity:
+        """What an INVITE by this trunk says of a caller."""
+        return present(self.settings, self.host, self.caller(number), name)
 
 
 class Way(msgspec.Struct, frozen=True):
