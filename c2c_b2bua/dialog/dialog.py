@@ -43,8 +43,11 @@ class Dialog:
             raise SipError(f"cannot call a {self.remote_target.scheme} URI")
         self.strict = first is not None and not first.is_loose
         self.hop = self.remote_target if first is None else first.uri
-        # The URI of a request carries no headers (§19.1.1), whatever the Contact had.
+        # The URI of a request has neither headers nor a method (§19.1.1), whatever the Contact or the Route had.
         target = first.uri if first is not None and self.strict else self.remote_target
+        if "method" in target.parameters:
+            parameters = {name: value for name, value in target.parameters.items() if name != "method"}
+            target = msgspec.structs.replace(target, parameters=parameters)
         self.request_uri = str(msgspec.structs.replace(target, headers=""))
 
     def refresh(self, message: Message) -> None:

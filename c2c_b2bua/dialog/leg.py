@@ -244,7 +244,8 @@ class Leg:
         """200 to a re-INVITE or UPDATE; that of a re-INVITE is repeated until its ACK comes (§13.3.1.4)."""
         request = self.pending.pop(key)
         response = introduce(request.response(200))
-        assert request.flow is not None
+        assert request.flow is not None and self.dialog is not None
+        self.dialog.refresh(request)
         response.headers["Contact"] = [request.flow.interface.contact]
         response.headers["Content-Type"] = ["application/sdp"]
         response.body = bytes(description)

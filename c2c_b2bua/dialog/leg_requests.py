@@ -82,10 +82,11 @@ def offered(leg: Leg, key: str, request: Request, now: float) -> Work:
         brief = too_brief(request)
         if brief is not None:
             return [Reply(key, brief)]
-        leg.dialog.refresh(request)
+        _ = request.contact  # the target moves there once the request is accepted (RFC 6141 §4)
         learn_methods(leg, request)
         has_offer = describes_media(request)
         if not has_offer and not is_invite:
+            leg.dialog.refresh(request)
             response = accepting(request)
             return [*grant(leg, request, response, now), Reply(key, response)]
         if not has_offer:

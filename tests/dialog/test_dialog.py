@@ -75,6 +75,7 @@ def test_a_strict_router_becomes_the_request_uri() -> None:
         ("<sip:1?2@192.0.2.9;transport=tcp?a=b>", "sip:1?2@192.0.2.9;transport=tcp"),
         ("sip:bob@192.0.2.9;expires=60", "sip:bob@192.0.2.9"),
         ('"Bob" <sips:bob@[2001:db8::9]:5061>;q=1', "sips:bob@[2001:db8::9]:5061"),
+        ("<sip:bob@192.0.2.9;method=INVITE;transport=tcp>", "sip:bob@192.0.2.9;transport=tcp"),
         (None, "sip:bob@biloxi.example.com"),
     ],
 )

@@ -365,6 +365,18 @@ def test_an_offer_and_our_answer(method: str) -> None:
     assert (peer.starts(), peer.leg.state) == ([], UP)
 
 
+@pytest.mark.parametrize(("accepted", "target"), [(True, "sip:bob@192.0.2.44"), (False, "sip:bob@192.0.2.9:5060")])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_the_target_moves_with_what_is_accepted(method: str, accepted: bool, target: str) -> None:
+    """RFC 6141 §4: a refused one leaves it where it was."""
+    peer = OneLeg().up()
+    peer.ask(method, 1, sdp(4002, 2), Contact="<sip:bob@192.0.2.44>")
+    (offered,) = peer.events()
+    assert isinstance(offered, events.Offered)
+    peer.do(peer.leg.answer(offered.key, described(6000), peer.now) if accepted else peer.leg.refuse(offered.key, 488))
+    assert str(peer.leg.dialog and peer.leg.dialog.remote_target) == target
+
+
 def test_our_2xx_is_said_again_until_its_ack() -> None:
     peer = OneLeg().up()
     peer.ask("INVITE", 1, sdp(4002, 2))
