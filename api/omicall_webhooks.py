@@ -60,5 +60,5 @@ def kinds_of(events: Any) -> frozenset[Kind]:
 def shown(hook: Webhook, with_secret: bool = False, status: str = "actived") -> WebhookShown:
     events = None if hook.kinds == frozenset(KINDS) else [STATES[kind] for kind in KINDS if kind in hook.kinds]
     return WebhookShown(
-        url=hook.url, type=hook.type, status=status, events=events, secret=hook.secret if with_secret else UNSET
+        url=hook.url, type=hook.type, status=status, events=events, secret=str(hook.secret) if with_secret else UNSET
     )

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from c2c_b2bua.config import Webhooks
+from c2c_b2bua.config import Secret, Webhooks
 from c2c_b2bua.service.events import CallEvent, decoded
 from c2c_b2bua.service.webhook_client import Message
 from c2c_b2bua.storage.database import StorageError
@@ -39,13 +39,13 @@ class Hook(msgspec.Struct, kw_only=True, eq=False):
     id: str
     account_id: str
     url: str
-    secret: str
+    secret: Secret
 
 
 class Sender(Protocol):
     """What is needed of the client."""
 
-    async def send(self, url: str, secret: str, message: Message, now: float) -> str: ...
+    async def send(self, url: str, secret: Secret, message: Message, now: float) -> str: ...
 
 
 class Counts(msgspec.Struct):

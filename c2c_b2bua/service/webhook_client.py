@@ -18,6 +18,7 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from c2c_b2bua import __version__
+from c2c_b2bua.config import Secret
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -160,7 +161,7 @@ class WebhookClient:
             raise ForbiddenAddressError(f"{address[0]} is not an address that webhooks may call")
         return socket.socket(family=family, type=kind, proto=protocol)
 
-    async def send(self, url: str, secret: str, message: Message, now: float) -> str:
+    async def send(self, url: str, secret: Secret, message: Message, now: float) -> str:
         """`""` when it arrived, else why not."""
         headers = {
             "webhook-id": message.id,
@@ -188,7 +189,7 @@ def reason(error: Exception) -> str:
     return str(cause) if isinstance(cause, OSError) else type(error).__name__
 
 
-def signature(secret: str, identifier: str, timestamp: int, body: bytes) -> str:
+def signature(secret: Secret, identifier: str, timestamp: int, body: bytes) -> str:
     """Of Standard Webhooks, version 1: HMAC-SHA256 over id, time and body."""
     key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
     signed = f"{identifier}.{timestamp}.".encode() + body

@@ -13,6 +13,7 @@ from yarl import URL
 
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegRinging
 from c2c_b2bua.call.record import CallRecord
+from c2c_b2bua.config import Secret
 from c2c_b2bua.config import Webhooks as Settings
 from c2c_b2bua.numbers import CONTROL
 from c2c_b2bua.service.deliveries import Deliveries, Hook, Later, Rendered
@@ -211,9 +212,9 @@ def invalid_url(text: str, value: str) -> InvalidError:
     return InvalidError.of("url", "pattern", f"Value is no URL for a webhook: {text}", value=value[:LONGEST_URL])
 
 
-def new_secret() -> str:
+def new_secret() -> Secret:
     """32 random bytes, written as Standard Webhooks does."""
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    return Secret(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode())
 
 
 def from_row(row: WebhookRow) -> Webhook:
@@ -224,7 +225,7 @@ def from_row(row: WebhookRow) -> Webhook:
         type=row.type,
         url=row.url,
         kinds=kinds,
-        secret=row.secret,
+        secret=Secret(row.secret),
         created_at=row.created_at,
     )
 
@@ -239,6 +240,6 @@ def as_row(hook: Webhook) -> WebhookRow:
         type=hook.type,
         url=hook.url,
         kinds=kinds,
-        secret=hook.secret,
+        secret=str(hook.secret),
         created_at=hook.created_at,
     )

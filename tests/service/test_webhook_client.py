@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from c2c_b2bua.config import Secret
 from c2c_b2bua.service import webhook_client
 from c2c_b2bua.service.webhook_client import Message, Networks, Resolver, WebhookClient, signature
 from tests.webhook_receiver import Receiver
+
+SECRET = Secret("whsec_c2VjcmV0")
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:
     """The example of its documents, worked out with its reference library."""
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    secret = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body = b'{"test": 2432232314}'
     expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     assert signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == expected
@@ -89,13 +92,13 @@ class TestNoNetworkIsAllowed:
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "127.1"])
     async def test_nothing_is_sent(self, client: WebhookClient, receiver: Receiver, host: str) -> None:
         problem = await client.send(
-            f"http://{host}:{receiver.port}/", "whsec_c2VjcmV0", Message("x-1", 1, b"{}"), 1_800_000_000.0
+            f"http://{host}:{receiver.port}/", SECRET, Message("x-1", 1, b"{}"), 1_800_000_000.0
         )
         assert problem
         assert receiver.received.empty()
 
     async def test_the_log_says_why(self, client: WebhookClient, receiver: Receiver) -> None:
-        problem = await client.send(receiver.url, "whsec_c2VjcmV0", Message("x-1", 1, b"{}"), 1.0)
+        problem = await client.send(receiver.url, SECRET, Message("x-1", 1, b"{}"), 1.0)
         assert problem == "127.0.0.1 is not an address that webhooks may call"
 
 
@@ -111,9 +114,9 @@ async def test_a_name_is_looked_up_for_every_try(receiver: Receiver, monkeypatch
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     client = WebhookClient(Networks(["127.0.0.0/8"]), 5.0)
     url = f"http://crm.example:{receiver.port}/"
-    assert await client.send(url, "whsec_c2VjcmV0", Message("x-1", 1, b'{"state":1}'), 1.0) == ""
+    assert await client.send(url, SECRET, Message("x-1", 1, b'{"state":1}'), 1.0) == ""
     assert (await receiver.next()).headers["host"] == f"crm.example:{receiver.port}"
-    problem = await client.send(url, "whsec_c2VjcmV0", Message("x-1", 1, b"{}"), 2.0)
+    problem = await client.send(url, SECRET, Message("x-1", 1, b"{}"), 2.0)
     assert problem == "10.0.0.1 is not an address that webhooks may call"
     assert asked == ["crm.example"] * 2
     await client.close()
@@ -125,7 +128,7 @@ async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     client = WebhookClient(Networks([]), 5.0)
-    problem = await client.send("http://crm.example/", "whsec_c2VjcmV0", Message("x-1", 1, b"{}"), 1.0)
+    problem = await client.send("http://crm.example/", SECRET, Message("x-1", 1, b"{}"), 1.0)
     assert "Name or service not known" in problem
     await client.close()
 
