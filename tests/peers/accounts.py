@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from typing import Any
 
 from tests.sipp.server import Server
 
@@ -14,7 +14,7 @@ STRANGER = "c" * 32
 class PeopledServer(Server):
     """With the user `mrossi`, who supervises, and the account `stranger`."""
 
-    def settings(self, extensions: Mapping[str, str], trunk: str, calls: Mapping[str, object]) -> str:
+    def settings(self, *given: Any) -> str:
         """The configuration file."""
         user = {"username": USERNAME, "password": PASSWORD, "extension": "1009", "name": "Mario Rossi"}
         stranger = {"id": STRANGER, "name": "stranger", "realm": "stranger.example.com"}
@@ -25,4 +25,4 @@ class PeopledServer(Server):
             )
             for head, values in tables
         ]
-        return "\n".join([super().settings(extensions, trunk, calls), *text])
+        return "\n".join([super().settings(*given), *text])
