@@ -197,19 +197,19 @@ OPERATIONS: dict[str, Operation] = {
     f"GET {CLICK}/{{click_id}}/calls": resource(
         "listCalls",
         "The calls that go on",
-        "8.5",
+        "8",
         answers(200, "Newest first", replies.LiveCallsReply, [{**CALL, "state": "ringing_a"}], *TOKEN_NEEDED),
     ),
     f"GET {CLICK}/{{click_id}}/calls/{{call_id}}": resource(
         "readCall",
         "One call, that goes on or is over",
-        "8.5",
+        "8",
         answers(200, "The call", replies.CallReply, {**CALL, "state": "bridged"}, *TOKEN_NEEDED),
     ),
     f"DELETE {CLICK}/{{click_id}}/calls/{{call_id}}": resource(
         "hangUp",
         "Hang up",
-        "8.5",
+        "8",
         answers(
             200,
             "The call as it was; both sides get their BYE",
