@@ -155,6 +155,7 @@ class User(Section, frozen=True):
     name: str = ""
     email: str = ""
     supervisor: bool = True
+    auto_answer: AutoAnswer = ""
 
 
 class Extension(Section, frozen=True):
@@ -162,6 +163,7 @@ class Extension(Section, frozen=True):
 
     number: str
     uri: str
+    auto_answer: AutoAnswer = ""
 
 
 class Account(Section, frozen=True):

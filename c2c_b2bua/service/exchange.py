@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 from c2c_b2bua.config import Config
 from c2c_b2bua.service.accounts import Accounts
@@ -13,9 +14,11 @@ from c2c_b2bua.service.calls import CallEngine, Calls
 from c2c_b2bua.service.documents import Documents
 from c2c_b2bua.service.history import History
 from c2c_b2bua.service.originate import Planner
+from c2c_b2bua.service.registrations import PhoneEngine, Registrations
 from c2c_b2bua.service.routes import Routes
 from c2c_b2bua.service.transactions import Extensions, Transactions
 from c2c_b2bua.service.webhooks import Webhooks
+from c2c_b2bua.storage.bindings import BindingStore
 from c2c_b2bua.storage.database import Database
 from c2c_b2bua.storage.documents import DocumentStore
 from c2c_b2bua.storage.history import HistoryStore
@@ -34,6 +37,10 @@ async def open_accounts(settings: Config) -> AsyncIterator[Accounts]:
         await database.stop()
 
 
+class Engine(CallEngine, PhoneEngine, Protocol):
+    """What carries calls and listens to phones."""
+
+
 class Exchange:
     """Made of a configuration and an engine, which whoever made it starts and closes.
 
@@ -41,7 +48,7 @@ class Exchange:
     calls of a killed one. Then the exchange, then the HTTP door. To stop: `drain`, close the engine, the door, `stop`.
     """
 
-    def __init__(self, settings: Config, engine: CallEngine) -> None:
+    def __init__(self, settings: Config, engine: Engine) -> None:
         self.settings = settings
         self.engine = engine
         self.database = Database(settings.storage.url, settings.storage.busy_timeout)
@@ -49,7 +56,9 @@ class Exchange:
         self.accounts = Accounts(settings, store, engine.now)
         self.documents = Documents(store, settings.numbers.country, engine.now)
         self.history = History(HistoryStore(self.database), engine.now)
-        self.calls = Calls(settings, engine, self.history, Planner(settings, Routes(settings)))
+        self.registrations = Registrations(settings, engine, store, BindingStore(self.database))
+        routes = Routes(settings, self.registrations.contacts)
+        self.calls = Calls(settings, engine, self.history, Planner(settings, routes))
         extensions = Extensions(self.accounts, self.documents)
         self.transactions = Transactions(self.calls, self.history.store, extensions)
         self.webhooks = Webhooks(settings.webhooks, self.history.store, extensions, engine.now, later)
@@ -65,6 +74,7 @@ class Exchange:
             await self.calls.start()
             await self.webhooks.start()
             await self.history.start()
+            await self.registrations.start()
         except BaseException:
             await self.webhooks.stop()
             await self.database.stop()
@@ -79,6 +89,7 @@ class Exchange:
         self.drain()
         await self.webhooks.stop()
         await self.history.stop()
+        await self.registrations.stop()
         await self.database.stop()
 
 

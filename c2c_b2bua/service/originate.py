@@ -13,6 +13,7 @@ from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.config import Config
 from c2c_b2bua.numbers import NumberError, dialled, normalized
 from c2c_b2bua.service.accounts import Account
+from c2c_b2bua.service.auto_answer import auto_answer
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import ForbiddenError, InvalidError, UnroutableError
 from c2c_b2bua.service.identity import as_user
@@ -162,19 +163,18 @@ class Planner:
     def order(self, plan: Plan, call_id: str) -> CallOrder:
         """What the engine is told."""
         calls = self.settings.calls
-        headers = plan.request.document.headers
-        first_headers = headers
-        is_phone = not plan.request.document.contact_first and plan.routes[0].kind != "trunk"
-        if plan.request.auto_answer and is_phone and not any(name.lower() in AUTO_ANSWER for name, _ in headers):
-            first_headers = (*headers, ("Call-Info", f"<sip:{plan.request.account.realm}>;answer-after=0"))
-        a, *a_instead = self.parties(plan, 0, plan.first, plan.second, plan.timeout, first_headers)
-        b, *b_instead = self.parties(plan, 1, plan.second, plan.first, calls.ring_timeout, headers)
+        asked = any(name.lower() in AUTO_ANSWER for name, _ in plan.request.document.headers)
+        answers = plan.request.auto_answer and not plan.request.document.contact_first and not asked
+        (a, *a_beside), *a_instead = self.parties(plan, 0, plan.first, plan.second, plan.timeout, answers)
+        (b, *b_beside), *b_instead = self.parties(plan, 1, plan.second, plan.first, calls.ring_timeout, False)
         return CallOrder(
             call_id=call_id,
             a=a,
             b=b,
-            a_instead=tuple((party,) for party in a_instead),
-            b_instead=tuple((party,) for party in b_instead),
+            a_beside=tuple(a_beside),
+            b_beside=tuple(b_beside),
+            a_instead=tuple(a_instead),
+            b_instead=tuple(b_instead),
             codecs=self.codecs,
             max_duration=calls.max_duration,
         )
@@ -187,27 +187,43 @@ class Planner:
         return prefix + re.sub(r"[^0-9*#]", "", re.sub(r"^\s*\+", "00", str(plan.request.contact)))
 
     def parties(
-        self, plan: Plan, leg: int, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
-    ) -> list[Party]:
-        """Who rings `side` and shows `caller`: one, and those to be tried should it fail."""
+        self, plan: Plan, leg: int, side: Side, caller: Side, timeout: float, answers: bool
+    ) -> list[tuple[Party, ...]]:
+        """Who rings `side` and shows `caller`: those rung at once, and those to be tried should they fail.
+
+        `answers`: a phone is asked to answer by itself.
+        """
         route, way = plan.routes[leg], plan.ways[leg]
         if way is None:
-            return [self.phone(plan, route, side, caller, timeout, headers)]
+            return [self.phones(plan, route, side, caller, timeout, answers)]
+        headers = plan.request.document.headers
         trunks = [(trunk, self.number_for(plan, side, route, trunk)) for trunk in (way.trunk, *way.others)]
-        return [self.by_trunk(trunk, number, side, caller, timeout, headers) for trunk, number in trunks]
+        return [(self.by_trunk(trunk, number, side, caller, timeout, headers),) for trunk, number in trunks]
 
-    def phone(
-        self, plan: Plan, route: Route, side: Side, caller: Side, timeout: float, headers: tuple[tuple[str, str], ...]
-    ) -> Party:
-        """A leg that needs no trunk."""
-        return Party(
+    def phones(
+        self, plan: Plan, route: Route, side: Side, caller: Side, timeout: float, answers: bool
+    ) -> tuple[Party, ...]:
+        """A leg that needs no trunk: every phone that has registered, or the one that is always there."""
+        account = plan.request.account
+        phone = Party(
             target=side.route,
             uri=route.uri,
-            from_uri=f"sip:{as_user(caller.number)}@{plan.request.account.realm}",
+            from_uri=f"sip:{as_user(caller.number)}@{account.realm}",
             from_name=caller.name,
             ring_timeout=timeout,
             session_expires=self.settings.calls.session_expires,
-            headers=headers,
+            headers=plan.request.document.headers,
+        )
+        places = [(contact.uri, contact.path, contact.flow, contact.user_agent) for contact in route.contacts]
+        return tuple(
+            msgspec.structs.replace(
+                phone,
+                uri=uri,
+                routes=path,
+                flow=flow,
+                headers=(*phone.headers, *(auto_answer(route.auto_answer, agent, account.realm) if answers else ())),
+            )
+            for uri, path, flow, agent in places or [(route.uri, (), None, "")]
         )
 
     def by_trunk(

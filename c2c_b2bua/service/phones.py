@@ -21,6 +21,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     email: str = ""
     supervisor: bool = True
+    auto_answer: str = ""
 
 
 class Phone(msgspec.Struct, frozen=True):
@@ -31,6 +32,8 @@ class Phone(msgspec.Struct, frozen=True):
     number: str
     uri: str = ""
     user: User | None = None
+    auto_answer: str = ""
+    """How it is asked to answer by itself; empty: by what it says it is."""
 
     @property
     def name(self) -> str:
@@ -40,10 +43,13 @@ class Phone(msgspec.Struct, frozen=True):
 
 def phones_of(account: config.Account, users: tuple[User, ...], country: str) -> dict[str, Phone]:
     """Number, as it stands and as it is dialled, → phone."""
-    found = {user.extension: Phone(user.id, user.extension, "", user) for user in users if user.extension}
+    found = {
+        user.extension: Phone(user.id, user.extension, "", user, user.auto_answer) for user in users if user.extension
+    }
     for extension in account.extension:
         number = extension.number
-        found[number] = Phone(identifier(account.id, f"extension {number}"), number, extension.uri)
+        phone_id = identifier(account.id, f"extension {number}")
+        found[number] = Phone(phone_id, number, extension.uri, None, extension.auto_answer)
     return {normalized(number, country): phone for number, phone in found.items()} | found
 
 
@@ -59,6 +65,7 @@ def user_of(account_id: str, user: config.User) -> User:
         name=user.name,
         email=user.email,
         supervisor=user.supervisor,
+        auto_answer=user.auto_answer,
     )
 
 

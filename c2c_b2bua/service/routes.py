@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import msgspec
 
 from c2c_b2bua import config
 from c2c_b2bua.numbers import Destinations, NumberError, SipUri, dialled, is_uri, normalized
+from c2c_b2bua.registration.binding import Binding
 from c2c_b2bua.service.accounts import Account
+from c2c_b2bua.service.phones import Phone
 from c2c_b2bua.service.trunks import Trunks
 
 
@@ -27,12 +30,17 @@ class Route(msgspec.Struct, frozen=True):
     kind: Literal["uri", "extension", "trunk"]
     uri: str = ""
     number: str = ""
+    contacts: tuple[Binding, ...] = ()
+    """Of an extension that registers, best first; `uri` is that of the first."""
+    auto_answer: str = ""
+    """How an extension is asked to answer by itself; empty: by what it says it is."""
 
 
 class Routes:
-    """Who is reachable, by the configuration."""
+    """Who is reachable: by the configuration, and by `contacts`, which tells where a phone has registered."""
 
-    def __init__(self, settings: config.Config) -> None:
+    def __init__(self, settings: config.Config, contacts: Callable[[Account, Phone], Iterable[Binding]]) -> None:
+        self.contacts = contacts
         self.trunks = Trunks(settings)
         self.country = settings.numbers.country
         countries = tuple(settings.calls.countries) or (self.country,)
@@ -49,8 +57,8 @@ class Routes:
             raise NoRouteError(f"{number} is on the do-not-call list", "OUTGOING_CALL_BARRED", "do_not_call")
         if is_uri(number):
             return self.find_uri(account, number, from_outside)
-        if uri := self.extension_uri(account, number):
-            return Route("extension", uri)
+        if found := self.extension(account, number):
+            return found
         if not self.trunks:
             raise NoRouteError(f"{number} is no extension of this account, and there is no trunk")
         if refusal := self.destinations.refusal(number):
@@ -64,8 +72,8 @@ class Routes:
         except NumberError as error:
             raise NoRouteError(str(error), "INVALID_NUMBER_FORMAT") from None
         at_home = uri.host == account.realm
-        if at_home and uri.port is None and (found := self.extension_uri(account, uri.user)):
-            return Route("extension", found)
+        if at_home and uri.port is None and (found := self.extension(account, uri.user)):
+            return found
         host_port = uri.host if uri.port is None else f"{uri.host}:{uri.port}"
         if from_outside and not at_home and not {uri.host, host_port} & self.allowed_hosts:
             raise NoRouteError(f"SIP URIs at {uri.host} are not allowed here", "OUTGOING_CALL_BARRED")
@@ -81,14 +89,17 @@ class Routes:
             raise NoRouteError(refusal, "OUTGOING_CALL_BARRED")
         return Route("uri", text)
 
-    def extension_uri(self, account: Account, number: str) -> str | None:
-        """The SIP URI of an extension, None when the account has no such; NoRouteError when it has but it is away."""
+    def extension(self, account: Account, number: str) -> Route | None:
+        """Where an extension is, None when the account has no such; NoRouteError when it has but it is away."""
         phone = account.phones.get(number)
         if phone is None:
             return None
-        if not phone.uri:
+        if phone.uri:
+            return Route("extension", phone.uri, auto_answer=phone.auto_answer)
+        contacts = tuple(self.contacts(account, phone))
+        if not contacts:
             raise NoRouteError(f"extension {number} is not registered", "USER_NOT_REGISTERED", "not_registered")
-        return phone.uri
+        return Route("extension", contacts[0].uri, contacts=contacts, auto_answer=phone.auto_answer)
 
     def hotlines(self) -> list[str]:
         """The caller ids that trunks present, as the operator wrote them; none: they present any."""

@@ -34,6 +34,15 @@ revoked_tokens = sa.Table(
 )
 """Tokens given back before their time, as SHA-256 in hex."""
 
+bindings = sa.Table(
+    "bindings",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+"""Phones that are registered; `body` is a JSON object."""
+
 documents = sa.Table(
     "documents",
     metadata,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
+from c2c_b2bua.registration.binding import Binding, Bound, Unbound
+from c2c_b2bua.registration.registrar import Registrar
+from c2c_b2bua.sip.flow import Interface, Interfaces
+from c2c_b2bua.sip.tokens import Tokens
 
 
 class ScriptedEngine:
@@ -17,11 +21,30 @@ class ScriptedEngine:
         self.orders: list[CallOrder] = []
         self.records: dict[str, CallRecord] = {}
         self.listeners: list[Callable[[CallNews], None]] = []
+        self.registrar = Registrar(Tokens(b"phones"))
+        self.interfaces = Interfaces([Interface("UDP", "192.0.2.1", 5060), Interface("TCP", "192.0.2.1", 5060, 1)])
+        self.phone_listeners: list[Callable[[Bound | Unbound], None]] = []
+        self.welcomed: list[str] = []
         self.clock: float | None = None
         self.then: Callable[[ScriptedEngine, str], None] = lambda engine, call_id: None
 
     def subscribe(self, listener: Callable[[CallNews], None]) -> None:
         self.listeners.append(listener)
+
+    def subscribe_phones(self, listener: Callable[[Bound | Unbound], None]) -> None:
+        self.phone_listeners.append(listener)
+
+    def restore(self, bindings: Iterable[Binding]) -> None:
+        self.registrar.restore(bindings, self.now())
+
+    def welcome(self, hosts: Iterable[str]) -> None:
+        self.welcomed += hosts
+
+    def bind(self, binding: Binding) -> None:
+        """A phone has registered."""
+        self.registrar.keep(binding.aor, [*self.registrar.of(binding.aor, self.now()), binding])
+        for listener in self.phone_listeners:
+            listener(Bound(binding, True))
 
     def now(self) -> float:
         return time.time() if self.clock is None else self.clock
