@@ -238,7 +238,7 @@ class Leg:
 
     def say_why(self, request: Request) -> None:
         if self.why is not None:
-            request.headers["Reason"] = [self.why.header]
+            request.headers["Reason"] = self.why.headers
 
     def accept(self, key: str, description: SessionDescription, wants_answer: bool, now: float) -> Work:
         """200 to a re-INVITE or UPDATE; that of a re-INVITE is repeated until its ACK comes (§13.3.1.4)."""

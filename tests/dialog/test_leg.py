@@ -188,7 +188,9 @@ def test_cancel_takes_the_way_of_its_invite() -> None:
     assert (cancel.method, cancel.uri, cancel.cseq.number) == ("CANCEL", invite.uri, invite.cseq.number)
     for name in ("Via", "From", "To", "Call-ID", "Route"):
         assert cancel.headers[name] == invite.headers[name]
-    assert cancel.headers["Reason"] == ['Q.850;cause=31;text="ORIGINATOR_CANCEL"']
+    assert cancel.headers["Reason"] == [
+        'Q.850;cause=31;text="ORIGINATOR_CANCEL"', 'SIP;cause=487;text="Request Terminated"',
+    ]  # fmt: skip
     peer.answer(cancel, 200)
     assert peer.leg.state == CANCELLING
     peer.answer(invite, 487)
@@ -249,7 +251,7 @@ def test_hanging_up_twice_keeps_the_first_reason() -> None:
     peer.hang_up(Why("USER_BUSY", 486))
     peer.hang_up()
     bye = peer.one_request()
-    assert bye.headers["Reason"] == ['Q.850;cause=17;text="USER_BUSY"']
+    assert bye.headers["Reason"] == ['Q.850;cause=17;text="USER_BUSY"', 'SIP;cause=486;text="Busy Here"']
 
 
 # ── the peer's requests in the dialog ────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from c2c_b2bua.sip.message import Response
-from c2c_b2bua.sip.reason import CAUSE_OF_STATUS, Q850, Why, cause_of, legible, said_in, why_of
+from c2c_b2bua.sip.reason import CAUSE_OF_STATUS, ELSEWHERE, Q850, Why, cause_of, legible, said_in, why_of, word_of
 
 # RFC 3398 §8.2.6.1, by the numbers it prints, but for 485 and 604, where FreeSWITCH says NO_ROUTE_DESTINATION.
 # 408 is 102 there and in FreeSWITCH's words RECOVERY_ON_TIMER_EXPIRE.
@@ -53,8 +53,17 @@ def busy(*values: str) -> Response:
         (("q.850 ; cause = 16",), Why("NORMAL_CLEARING", None, None)),
         (("SIP;cause=200", "Q.850;cause=19"), Why("NO_ANSWER", None, None)),
         (('SIP;text="a, b", Q.850;cause=21;text=plain',), Why("CALL_REJECTED", None, "plain")),
-        (("Q.850;cause=126",), Why("NORMAL_UNSPECIFIED", None, None)),
+        (("Q.850;cause=126",), Why("INTERWORKING", None, None)),
+        (("Q.850;cause=0",), Why("NORMAL_UNSPECIFIED", None, None)),
+        (("Q.850;cause=999",), Why("NORMAL_UNSPECIFIED", None, None)),
         (("SIP;cause=200",), None),
+        (('SIP;cause=200;text="Call completed elsewhere"',), None),
+        (('SIP;cause=486;text="Busy Here"',), Why("USER_BUSY", 486, "Busy Here")),
+        (('sip ; cause=603, Q.850;cause=16;text="bye"',), Why("NORMAL_CLEARING", None, "bye")),
+        (("SIP;cause=503", "SIP;cause=486"), Why("NORMAL_TEMPORARY_FAILURE", 503, None)),
+        (("SIP;cause=999",), None),
+        (('Q.850;text="open', "SIP;cause=480"), Why("NO_USER_RESPONSE", 480, None)),
+        (("X.int;reasoncode=0x00000000;add-info=05CC.0001.0002",), None),
         (("Q.850",), None),
         (("Q.850;cause=x",), None),
         (("Q.850;cause=" + "9" * 5000,), None),
@@ -72,9 +81,54 @@ def test_the_peers_cause_goes_before_the_codes() -> None:
     assert why_of(480, busy(), "Gone") == Why("NO_USER_RESPONSE", 480, "Gone")
 
 
-def test_our_reason_header() -> None:
-    assert Why("USER_BUSY", 486).header == 'Q.850;cause=17;text="USER_BUSY"'
-    assert Why("ORIGINATOR_CANCEL", 487).header == 'Q.850;cause=31;text="ORIGINATOR_CANCEL"'
+@pytest.mark.parametrize(
+    ("why", "headers"),
+    [
+        (Why("USER_BUSY", 486), ['Q.850;cause=17;text="USER_BUSY"', 'SIP;cause=486;text="Busy Here"']),
+        (Why("USER_BUSY", 600), ['Q.850;cause=17;text="USER_BUSY"', 'SIP;cause=600;text="Busy Everywhere"']),
+        (Why("USER_BUSY"), ['Q.850;cause=17;text="USER_BUSY"', 'SIP;cause=486;text="Busy Here"']),
+        (Why("NORMAL_CLEARING"), ['Q.850;cause=16;text="NORMAL_CLEARING"']),
+        (Why("NORMAL_CLEARING", 200), ['Q.850;cause=16;text="NORMAL_CLEARING"']),
+        (
+            Why("ORIGINATOR_CANCEL", 487),
+            ['Q.850;cause=31;text="ORIGINATOR_CANCEL"', 'SIP;cause=487;text="Request Terminated"'],
+        ),
+        (
+            Why("PROTOCOL_ERROR", 499),
+            ['Q.850;cause=111;text="PROTOCOL_ERROR"', 'SIP;cause=499;text="PROTOCOL_ERROR"'],
+        ),
+        (ELSEWHERE, ['SIP;cause=200;text="Call completed elsewhere"']),
+    ],
+)
+def test_our_reason_headers(why: Why, headers: list[str]) -> None:
+    assert why.headers == headers
+
+
+# RFC 3398 §7.2.4.1, by the numbers it prints; 23 is 410 there without a new number to try.
+RFC_3398_BACK = {
+    1: 404, 2: 404, 3: 404, 17: 486, 18: 408, 19: 480, 20: 480, 21: 403, 22: 410, 23: 410, 27: 502, 28: 484, 29: 501,
+    31: 480, 34: 503, 38: 503, 41: 503, 42: 503, 47: 503, 55: 403, 57: 403, 58: 503, 65: 488, 70: 488, 79: 501, 87: 403,
+    88: 503, 102: 504, 111: 500, 127: 500,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "status"), RFC_3398_BACK.items())
+def test_back_by_rfc_3398(number: int, status: int) -> None:
+    """A Q.850 cause that one leg says, in the words of SIP for the other one."""
+    why = said_in(busy(f"Q.850;cause={number}"))
+    assert why is not None
+    assert why.headers[0].startswith(f"Q.850;cause={number};"), "the number crosses as it is"
+    assert why.headers[1].startswith(f"SIP;cause={status};")
+
+
+def test_causes_that_the_rfc_does_not_have() -> None:
+    assert [Why(word).status for word in ("NORMAL_CLEARING", "INVALID_CALL_REFERENCE", "WRONG_CALL_STATE")] == [
+        None, 500, 500,
+    ]  # fmt: skip
+    assert {number: word_of(number) for number in (4, 33, 48, 67, 84, 105, 120)} == {
+        4: "NORMAL_UNSPECIFIED", 33: "RESOURCE_UNAVAILABLE", 48: "SERVICE_UNAVAILABLE", 67: "SERVICE_NOT_IMPLEMENTED",
+        84: "INVALID_MSG_UNSPECIFIED", 105: "PROTOCOL_ERROR", 120: "INTERWORKING",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
