@@ -127,7 +127,8 @@ class TvoxDoor:
     def keep_session(self, visit: Visit, reply: web.Response) -> None:
         """Hand out the cookie of a new session, or of one whose time is half over."""
         token, session = visit.new_token, visit.session
-        if token is None and isinstance(session, Session) and "Authorization" not in visit.http.headers:
+        cookies = visit.http.headers.get("Cookie", "")
+        if token is None and isinstance(session, Session) and session.grant.token in cookies:
             accounts = self.exchange.accounts
             left = session.grant.expires_at - accounts.now()
             if left < self.exchange.settings.api.token_ttl / 2:

@@ -324,4 +324,4 @@ async def test_whatever_is_sent_is_answered_by_the_rules(tvox: Tvox, value: Any)
         assert set(answer) in ({"jsonrpc", "id", "result"}, {"jsonrpc", "id", "error"})
         if "error" in answer:
             assert answer["error"]["code"] in (-32600, -32601, -32602, -32002, -32003), answer
-    assert not CONTROL.search(msgspec.json.encode(tvox.api.engine.orders).decode())
+    assert not CONTROL.search(msgspec.json.encode(tvox.api.engine.orders, enc_hook=str).decode())

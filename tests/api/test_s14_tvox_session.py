@@ -213,6 +213,7 @@ async def test_14_2_a_session_that_is_used_goes_on(tvox: Tvox) -> None:
     tvox.api.engine.clock += 1799
     assert "Set-Cookie" not in (await tvox.post(body)).headers
     tvox.api.engine.clock += 2
+    assert "Set-Cookie" in (await tvox.post(body, Authorization="Basic cHJveHk6eA==")).headers
     cookie: SimpleCookie = SimpleCookie((await tvox.post(body)).headers["Set-Cookie"])
     new = cookie["JSESSIONID"]
     assert (new["path"], new["httponly"]) == ("/tvox", True)
@@ -232,6 +233,11 @@ async def test_14_2_the_access_token_is_good_as_a_bearer(tvox: Tvox) -> None:
     found = await tvox.call("login", ["", "mrossi", "secret"])
     token = found["accessToken"]
     assert await tvox.call("getServiceCurrentCalls", [], Authorization=f"Bearer {token}") == []
+    tvox.api.engine.clock = tvox.api.engine.now() + 2000
+    body = '{"jsonrpc": "2.0", "method": "getServiceCurrentCalls", "id": 1}'
+    response = await tvox.post(body, Authorization=f"Bearer {token}")
+    assert (await response.json())["result"] == []
+    assert "Set-Cookie" not in response.headers
     found = await tvox.call("getServiceCurrentCalls", [], Authorization=f"Basic {token}")
     assert found["code"] == -32001
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -169,5 +171,21 @@ async def test_12_1_an_open_connect_needs_no_token(server: PeopledServer) -> Non
         started = stranger.clicktocalls.connect_click_to_call(server.account, click, {"data": {"contact": "2002"}})
         assert started["data"]["call_id"].startswith(f"c2c-{click}-")
         raises(PermissionError, 401, stranger.clicktocalls.get_click_to_call_history, server.account, click)
+
+    await asyncio.to_thread(call)
+
+
+async def test_12_1_a_database_that_is_locked_is_a_connection_error(server: PeopledServer) -> None:
+    """503; and the next try succeeds."""
+
+    def call() -> None:
+        clicks, data = logged_in(server).clicktocalls, {"data": {"name": "x", "extension": "2001"}}
+        click = clicks.create_click_to_call(server.account, data)["data"]["id"]
+        contact = {"data": {"contact": "2002"}}
+        with contextlib.closing(sqlite3.connect(server.directory / "c2c.db")) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            raises(ConnectionError, 503, clicks.connect_click_to_call, server.account, click, contact)
+            other.rollback()
+        assert clicks.connect_click_to_call(server.account, click, contact)["status"] == "success"
 
     await asyncio.to_thread(call)
