@@ -245,13 +245,17 @@ class Deliveries:
         if row.attempts < len(retries):
             delay = retries[row.attempts]
             again = msgspec.structs.replace(row, attempts=row.attempts + 1, due_at=self.now() + delay)
-            log.info("event not delivered", webhook=row.webhook_id, event_id=row.event_id, reason=problem, again_in=delay)
+            log.info(
+                "event not delivered", webhook=row.webhook_id, event_id=row.event_id, reason=problem, again_in=delay
+            )
             queue.lines[row.history_id][0] = again
             self.outbox.postpone(again)
             self.sleep(queue, row.history_id, delay)
         else:
             self.counts.dropped += 1
-            log.warning("event dropped: every try failed", webhook=row.webhook_id, event_id=row.event_id, reason=problem)
+            log.warning(
+                "event dropped: every try failed", webhook=row.webhook_id, event_id=row.event_id, reason=problem
+            )
             self.settle(queue, row)
 
     async def attempt(self, hook: Hook, text: str, sender: Sender, rendered: Rendered) -> str:
