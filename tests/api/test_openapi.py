@@ -419,6 +419,29 @@ async def test_our_own_doors_answer_as_described(heard: Heard, exchange: Exchang
     await heard.ask("GET", "/readyz", None, 503)
 
 
+async def test_the_examples_work(heard: Heard, engine: ScriptedEngine, exchange: Exchange) -> None:
+    """Every body that stands there as an example is taken, with the ids of what is there."""
+    engine.then = lambda engine, call_id: engine.answer(call_id)
+    account, documents = exchange.accounts.by_id[ACCOUNT_ID], exchange.documents
+    user = account.users[0].id
+    click = await documents.save(documents.created(ACCOUNT_ID, {"name": "Sales", "extension": "1001"}))
+    known = {"account_id": ACCOUNT_ID, "click_id": click.id, "number": "2001", "user_id": user, "device_id": user}
+    tried = []
+    for path, verbs in DOCUMENT["paths"].items():
+        for verb, operation in verbs.items():
+            for media in list(operation.get("requestBody", {}).get("content", {}).values())[:1]:
+                for title, body in examples(media):
+                    sent = {**body, "params": [engine.orders[-1].call_id]} if title == "hangupCall" else body
+                    token = exchange.accounts.issue(account, user).token
+                    who = {"X_Auth_Token": token, "Authorization": f"Bearer {token}"}
+                    status = int(min(operation["responses"]))
+                    answer = await heard.ask(verb.upper(), path.format(**known), sent, status, **who)
+                    assert answer.get("status_code") != -9999, answer
+                    assert "error" not in answer or title in ("recOn", "recOff"), answer
+                    tried.append(operation["operationId"])
+    assert len(tried) == len(set(tried)) + len(METHODS) - 1 >= 25
+
+
 # --- Handing it out -------------------------------------------------------------------------------------------------
 
 
