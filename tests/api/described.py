@@ -120,3 +120,8 @@ class Judge:
             for status in operation["responses"]
             if tag in operation["tags"] and status in ("200", "201", "204")
         }
+
+
+def examples(media: dict[str, Any]) -> list[tuple[str, Any]]:
+    found = [(title, example["value"]) for title, example in media.get("examples", {}).items()]
+    return [*found, ("", media["example"])] if "example" in media else found
