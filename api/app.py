@@ -11,7 +11,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall
+from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall, kazoo_registrations
 from api.client_limits import ClientLimits
 from api.health import Health, read_only
 from api.kazoo_door import KazooDoor, Resource
@@ -40,6 +40,7 @@ KAZOO = [
     Resource("accounts/*/devices", has_csv=True, GET=kazoo_accounts.list_devices),
     Resource("accounts/*/devices/*", GET=kazoo_accounts.read_device),
     Resource("accounts/*/devices/*/quickcall/*", GET=kazoo_quickcall.from_device, POST=kazoo_quickcall.from_device),
+    Resource("accounts/*/registrations", has_csv=True, GET=kazoo_registrations.list_registrations),
     Resource(CLICKS, has_csv=True, GET=kazoo.list_documents, PUT=kazoo.create),
     Resource(f"{CLICKS}/*", GET=kazoo.read, POST=kazoo.replace, PATCH=kazoo.patch, DELETE=kazoo.delete),
     Resource(f"{CLICKS}/*/connect", GET=kazoo_calls.connect, POST=kazoo_calls.connect),

@@ -56,6 +56,14 @@ class CallMetrics(Collector):
                 failed.add_metric([trunk.name, str(code or ""), cause], count)
         yield live
         yield failed
+        phones = self.exchange.registrations
+        yield GaugeMetricFamily(
+            "c2c_registrations_active", "Phones that are registered", value=phones.engine.registrar.count
+        )
+        heard = CounterMetricFamily("c2c_registrations", "What phones did, and what became of them", labels=["what"])
+        for what, count in phones.counts.items():
+            heard.add_metric([what], count)
+        yield heard
         waiting = len(self.exchange.history.store.ended)
         yield GaugeMetricFamily("c2c_history_waiting", "Ends of calls not on disk yet", value=waiting)
 

@@ -9,6 +9,7 @@ from api.openapi import kazoo_requests as requests
 from api.openapi.kazoo_answers import ALWAYS, BODY_TAKEN, TOKEN_NEEDED, answers, listed, resource
 from api.openapi.kazoo_examples import CALL, ENDED, ORIGINATE, OWNER, SALES, STORED_SALES
 from api.openapi.kazoo_phones import FORMS, PHONES
+from api.openapi.kazoo_registrations import REGISTRATIONS
 from api.openapi.kazoo_requests import API_KEY, CLICK_ID, MD5
 from api.openapi.operation import FORM, Body, Dialect, Operation
 
@@ -229,7 +230,7 @@ Bodies are `{"data": …}`. A token stands in `X-Auth-Token`, in `Authorization`
 JSON is read under curl's default content type too; a form's fields are data. A field that is null is not there; \
 text that reads as a wanted number or boolean is that. `X-Request-ID` comes back. `?jsonp=name` \
 wraps the answer, `?pretty_print=true` indents it, `POST ?verb=PUT` does what PUT does.""",
-    operations={**OPERATIONS, **PHONES},
+    operations={**OPERATIONS, **PHONES, **REGISTRATIONS},
     forms={
         "ClickToCall": requests.SENT,
         "StoredClickToCall": replies.STORED,

@@ -71,7 +71,13 @@ async def test_kazoo_answers_as_described(heard: Heard, engine: ScriptedEngine, 
     await ask("GET", "schemas/clicktocall")
     here = f"accounts/{ACCOUNT_ID}"
     await ask("GET", here)
-    for path in (f"{here}/descendants", f"{here}/users", f"{here}/devices", f"{here}/clicktocall"):
+    for path in (
+        f"{here}/descendants",
+        f"{here}/users",
+        f"{here}/devices",
+        f"{here}/registrations",
+        f"{here}/clicktocall",
+    ):
         await ask("GET", path)
         await ask("GET", f"{path}?accept=csv")
     (mario,) = (await ask("GET", f"{here}/users"))["data"]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from c2c_b2bua.service import calls
+from c2c_b2bua.service.routes import Route
 from tests.api.conftest import A, Api
 
 ROOT = f"/v2/accounts/{A}"
@@ -128,7 +129,9 @@ async def test_11_a_user_has_a_phone_or_not(api: Api, monkeypatch: pytest.Monkey
         assert (response.status, list(body["data"])) == (400, ["extension"])
     assert api.engine.orders == []
     monkeypatch.setattr(
-        type(api.exchange.calls.routes), "extension_uri", lambda _routes, _account, number: f"sip:{number}@192.0.2.9"
+        type(api.exchange.calls.routes),
+        "extension",
+        lambda _routes, _account, number: Route("extension", f"sip:{number}@192.0.2.9"),
     )
     _, body = await api.call("GET", f"{ROOT}/users/{users['mrossi']}/quickcall/+442079460000")
     variables = body["data"]["custom_channel_vars"]
