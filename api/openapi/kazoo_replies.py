@@ -135,6 +135,11 @@ class Call(msgspec.Struct, kw_only=True):
     contact: Annotated[str, Meta(description="The normalized number or URI")]
     call_id: str
     metadata: Metadata | UnsetType = UNSET
+    job_label: Annotated[str, Meta(description="Of a call made through TVox's dialect")] | UnsetType = UNSET
+    service_code: Annotated[str, Meta(description="Of a call made through TVox's dialect")] | UnsetType = UNSET
+    extension: Annotated[str, Meta(description="As OMICall's dialect was given it")] | UnsetType = UNSET
+    hotline: Annotated[str, Meta(description="As OMICall's dialect was given it")] | UnsetType = UNSET
+    phone_number: Annotated[str, Meta(description="As OMICall's dialect was given it")] | UnsetType = UNSET
 
 
 class LiveCall(Call, kw_only=True):

@@ -89,14 +89,20 @@ class ListQueryV1(ItemsQuery, kw_only=True):
     created_to: Time | UnsetType = UNSET
 
 
+Flag = Literal["true", "false", ""]
+
+
 class ConnectOptions(msgspec.Struct, kw_only=True):
-    """How to connect; what is in the body goes first."""
+    """How to connect; what is in the body goes first. A bare `?blocking` is true."""
 
     blocking: Annotated[
-        Literal["true", "false"], Meta(description="Answer when the first leg has answered or failed, 20 s at most")
+        Flag,
+        Meta(description="Answer when the first leg has answered or failed, 20 s at most; a bare `?blocking` will do"),
     ] = "false"
     auto_answer: Annotated[str, Meta(description="`false`: the first leg does not pick up by itself")] = "true"
-    dry_run: Annotated[Literal["true", "false"], Meta(description="Say what would happen, ring nobody")] = "false"
+    dry_run: Annotated[Flag, Meta(description="Say what would happen, ring nobody; a bare `?dry_run` will do")] = (
+        "false"
+    )
 
 
 class ConnectQuery(ConnectOptions, kw_only=True):

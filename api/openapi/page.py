@@ -185,6 +185,6 @@ def named_schema(name: str, schemas: Json) -> str:
         row(member, inner, member in schema.get("required", ()))
         for member, inner in schema.get("properties", {}).items()
     )
-    inside = f"<p>{prose(schema.get('description', ''))}</p>{table(lines)}"
+    inside = f"<p>{prose(schema.get('description', ''))}</p>{table(lines) or kind(schema)}"
     head = f'<span class="path">{name}</span>'
     return folded(f"schema-{name}", head, inside)

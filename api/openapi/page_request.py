@@ -97,7 +97,7 @@ def field(operation: str, found: Json) -> str:
     elif where == "pairs":
         attributes += ' placeholder="name=value&amp;name=value"'
     if choices := schema.get("enum"):
-        options = "".join(f"<option>{html.escape(str(choice))}</option>" for choice in ("", *choices))
+        options = "".join(f"<option>{html.escape(str(choice))}</option>" for choice in dict.fromkeys(["", *choices]))
         control = f"<select {attributes}>{options}</select>"
     else:
         control = f'<input {attributes} autocomplete="off" spellcheck="false">'

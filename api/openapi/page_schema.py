@@ -44,7 +44,7 @@ def kind(schema: Schema) -> str:
     if "const" in schema:
         return f"<code>{html.escape(str(schema['const']))}</code>"
     if "enum" in schema:
-        return " or ".join(f"<code>{html.escape(str(value))}</code>" for value in schema["enum"])
+        return " or ".join(f"<code>{html.escape(str(value))}</code>" for value in schema["enum"] if value != "")
     named = schema.get("type", "anything")
     if isinstance(named, list):
         return " or ".join(named)

@@ -85,8 +85,8 @@ def received(result: Any, number: int = 1) -> dict[str, Any]:
 
 
 CALLS = {f"{method}Call": call(method, found.parameters) for method, found in METHODS.items() if method in TEXTS}
-ONE = {"oneOf": [reference(name) for name in CALLS]}
-BATCH = {"type": "array", "items": ONE, "minItems": 1, "maxItems": MOST_CALLS}
+ONE = {"description": "A call of any method", "oneOf": [reference(name) for name in CALLS]}
+BATCH = {"type": "array", "items": reference("WebapiCall"), "minItems": 1, "maxItems": MOST_CALLS}
 SAID = {"anyOf": [reference("TvoxResult"), reference("TvoxError")]}
 NOBODY = {
     "jsonrpc": "2.0",
@@ -128,6 +128,7 @@ content type does not matter.""",
     },
     forms={
         **CALLS,
+        "WebapiCall": ONE,
         **{found.parameters.__name__: found.parameters for found in METHODS.values()},
         "TvoxSession": TvoxSession,
         "TvoxCalls": list[TvoxCall],
