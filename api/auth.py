@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import Any
 
-from api.envelope import Reply, error
+from api.envelope import X_AUTH_TOKEN, Reply, error
 from api.kazoo_request import KazooRequest, RefusedError
 from c2c_b2bua.service.accounts import Account, Grant
 from c2c_b2bua.service.errors import ForbiddenError, UnauthenticatedError, UnknownError
@@ -47,7 +47,7 @@ def grant_of(request: KazooRequest) -> Grant:
 
 def token_of(request: KazooRequest) -> str:
     """The token itself, or "" where there is none."""
-    if token := request.http.headers.get("X-Auth-Token"):
+    if token := request.http.headers.get(X_AUTH_TOKEN):
         return token
     token = request.value("auth_token")
     return token if isinstance(token, str) else ""
@@ -81,7 +81,8 @@ def authenticate(request: KazooRequest) -> None:
         if is_open(request):
             return
         raise
-    if request.exchange.accounts.may_act_on(grant.account_id, request.account.id):
+    account_id = request.account.id
+    if grant.account_id == account_id or request.exchange.accounts.may_act_on(grant.account_id, account_id):
         request.grant = grant
     elif not is_open(request):
         raise ForbiddenError

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
+from multidict import CIMultiDict, istr
 
 from c2c_b2bua import __version__
 
@@ -23,13 +24,22 @@ NODE = (
     .rstrip(b"=")
     .decode()
 )
-STANDING = {
-    "Server": "c2c-b2bua",
-    "Content-Language": "en",
-    "Vary": "accept-language, accept",
-    "Expires": "Fri, 01 Jan 1999 00:00:00 GMT",
-    "Content-Type": "application/json",
-}
+X_REQUEST_ID = istr("X-Request-ID")
+X_AUTH_TOKEN = istr("X-Auth-Token")
+ETAG = istr("ETag")
+ORIGIN = istr("Origin")
+REQUEST_METHOD = istr("Access-Control-Request-Method")
+REQUEST_HEADERS = istr("Access-Control-Request-Headers")
+PRETTY_PRINT = istr("X-Pretty-Print")
+STANDING: CIMultiDict[str] = CIMultiDict(
+    {
+        "Server": "c2c-b2bua",
+        "Content-Language": "en",
+        "Vary": "accept-language, accept",
+        "Expires": "Fri, 01 Jan 1999 00:00:00 GMT",
+        "Content-Type": "application/json",
+    }
+)
 REQUEST_ID = re.compile(r"[!-~]{1,128}")
 CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,127}", re.ASCII)
 ALLOW_HEADERS = (
@@ -92,16 +102,14 @@ def error(status: int, message: str, data: Any, wait: float = 0.0) -> Reply:
 
 def request_id_of(request: web.BaseRequest) -> str:
     """The client's own, when it is printable; else a new one."""
-    given = request.headers.get("X-Request-ID", "")
-    return given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    given = request.headers.get(X_REQUEST_ID)
+    return given if given and REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def wants_cors(request: web.BaseRequest) -> bool:
     """Whether a browser asks on behalf of a page of another origin."""
     headers = request.headers
-    return (
-        "Origin" in headers or "Access-Control-Request-Method" in headers or "Access-Control-Request-Headers" in headers
-    )
+    return ORIGIN in headers or REQUEST_METHOD in headers or REQUEST_HEADERS in headers
 
 
 def cors_headers(verbs: str) -> dict[str, str]:
@@ -119,11 +127,12 @@ def response(
     request: web.BaseRequest, reply: Reply, request_id: str, verbs: str, query: dict[str, str]
 ) -> web.Response:
     """The reply as HTTP."""
-    headers = {**STANDING, "X-Request-ID": request_id}
+    headers = STANDING.copy()
+    headers[X_REQUEST_ID] = request_id
     if reply.auth_token:
-        headers["X-Auth-Token"] = reply.auth_token
+        headers[X_AUTH_TOKEN] = reply.auth_token
     if reply.revision and reply.etag:
-        headers["ETag"] = f'"{reply.revision}"'
+        headers[ETAG] = f'"{reply.revision}"'
     if reply.location:
         headers["Location"] = reply.location
     if reply.wait:
@@ -144,7 +153,7 @@ def response(
             headers["X-Next-Start-Key"] = reply.next_start_key
         return web.Response(status=reply.status, body=reply.csv, headers=headers)
     body = encoder.encode(enveloped(reply, request_id))
-    if query.get("pretty_print") == "true" or request.headers.get("X-Pretty-Print") == "true":
+    if query.get("pretty_print") == "true" or request.headers.get(PRETTY_PRINT) == "true":
         body = msgspec.json.format(body, indent=2)
     if (callback := query.get("jsonp")) and CALLBACK.fullmatch(callback):
         body = callback.encode() + b"(" + body + b");"

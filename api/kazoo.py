@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -13,24 +14,49 @@ from api.kazoo_request import KazooRequest
 from c2c_b2bua.config import HOST_PORT
 from c2c_b2bua.service.documents import Change, ClickToCall
 from c2c_b2bua.service.errors import UnknownError
-from c2c_b2bua.service.listing import Listing, Page, page_of
+from c2c_b2bua.service.listing import Listing, Page, cut
 from c2c_b2bua.service.schema import CLICK_TO_CALL
 
 COLUMNS = ("id", "name", "extension")
+MOST_MADE = 16
+"""Lists of one account that are kept ready."""
+LARGEST_MADE = 65536
+"""Bytes of one."""
 
 
 async def list_documents(request: KazooRequest) -> Reply:
-    """GET …/clicktocall"""
+    """GET …/clicktocall; what was asked before is answered again until a document changes"""
+    made = request.exchange.documents.made.setdefault(request.account.id, {})
+    key = (request.is_v1, request.format, request.http.raw_path.partition("?")[2])
+    known = made.get(key)
+    if known is None:
+        known = list_of(request)
+        if len(made) == MOST_MADE:
+            made.clear()
+        if (len(known.csv) or memoryview(known.data).nbytes) <= LARGEST_MADE:
+            made[key] = known
+    return copy(known)
+
+
+def list_of(request: KazooRequest) -> Reply:
+    """Those that are asked for."""
     listing = listing_of(request)
-    found = request.exchange.documents.of(request.account.id, listing.start_key, listing.descending)
+    documents, account = request.exchange.documents, request.account
     if listing.is_choosy:
-        found = (
+        found = [
             document
-            for document in found
+            for document in documents.of(account.id, listing.start_key, listing.descending)
             if listing.is_within(document.row.created_at, document.row.modified_at)
-            and listing.admits(kazoo_v1.shown(document, request.account) if request.is_v1 else document.shown())
-        )
-    return listed(request, page_of(((document.id, summary(request, document)) for document in found), listing), COLUMNS)
+            and listing.admits(kazoo_v1.shown(document, account) if request.is_v1 else document.shown())
+        ]
+    else:
+        found = documents.of(account.id, listing.start_key, listing.descending, listing.most + 1)
+    items: list[Any]
+    if request.is_v1 or request.format == "csv":
+        items = [summary(request, document) for document in found]
+    else:
+        items = [document.summary for document in found]
+    return listed(request, cut([document.id for document in found], items, listing), COLUMNS)
 
 
 async def create(request: KazooRequest) -> Reply:
@@ -67,8 +93,10 @@ async def patch(request: KazooRequest) -> Reply:
 
 async def delete(request: KazooRequest) -> Reply:
     """DELETE …/clicktocall/C"""
-    reply = await saved(request, request.exchange.documents.deleted(request.account.id, request.names[1]))
-    reply.data["_read_only"] = {"deleted": True}
+    change = request.exchange.documents.deleted(request.account.id, request.names[1])
+    reply = await saved(request, change)
+    data = reply.data if request.is_v1 else change.after.shown()
+    reply.data = {**data, "_read_only": {"deleted": True}}
     return reply
 
 
@@ -94,7 +122,7 @@ async def saved(request: KazooRequest, change: Change) -> Reply:
 async def shown(request: KazooRequest, document: ClickToCall) -> Reply:
     """The whole document; on version 1 with the number of its calls."""
     if not request.is_v1:
-        return Reply(data=document.shown(), revision=document.row.revision)
+        return Reply(data=document.whole, revision=document.row.revision)
     data = kazoo_v1.shown(document, request.account)
     data["history_items"] = await request.exchange.history.count(document.id)
     return Reply(data=data, revision=document.row.revision)

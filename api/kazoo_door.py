@@ -10,8 +10,8 @@ from aiohttp import web
 
 from api import auth, kazoo_errors, kazoo_v1
 from api.client_limits import LOG_IN, ClientLimits
-from api.envelope import Reply, cors_headers, error, request_id_of, response
-from api.kazoo_request import KazooRequest, RefusedError
+from api.envelope import X_AUTH_TOKEN, Reply, cors_headers, error, request_id_of, response
+from api.kazoo_request import KazooRequest, RefusedError, segments_of
 from c2c_b2bua.service.errors import ServiceError, UnauthenticatedError
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.storage.database import StorageError
@@ -71,7 +71,7 @@ class KazooDoor:
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """One request."""
-        segments = [segment for segment in http.path.split("/") if segment]
+        segments = segments_of(http)
         request_id = request_id_of(http)
         request = KazooRequest(http, self.exchange, segments[0], segments[1:])
         resource = self.find(request)
@@ -144,9 +144,13 @@ class KazooDoor:
                 account_id = auth.grant_of(request).account_id
             except UnauthenticatedError:
                 raise UnauthenticatedError(expired=True) from None
+        accounts = self.exchange.accounts
+        if found := accounts.by_id.get(account_id):
+            request.account = found
+            return
         if not ACCOUNT_ID.fullmatch(account_id):
             raise RefusedError(kazoo_errors.bad_account_id(account_id))
-        request.account = await self.exchange.accounts.account(account_id)
+        request.account = await accounts.account(account_id)
 
     def authenticate(self, request: KazooRequest, resource: Resource) -> None:
         """Who asks, how often, and whether the account is open for business; RefusedError, ServiceError.
@@ -155,7 +159,7 @@ class KazooDoor:
         """
         client, now = request.http.remote or "", self.exchange.engine.now()
         account_id = request.account.id if resource.of_account else ""
-        has_password = auth.has_password(request)
+        has_password = X_AUTH_TOKEN not in request.http.headers and auth.has_password(request)
         is_dear = has_password or (resource.is_public and request.verb == "PUT")
         if wait := self.limits.wait(client, account_id, LOG_IN if is_dear else 1.0, now):
             raise RefusedError(error(429, "too_many_requests", {"message": "too many requests"}, wait))

@@ -213,13 +213,19 @@ def liking(liked: dict[str, float], ranges: tuple[str, ...]) -> float:
 
 def query_of(http: web.BaseRequest) -> dict[str, str]:
     """The query, of a repeated name the first; what is not UTF-8 is made so."""
-    if "?" not in http.path_qs:
-        return {}
-    pairs = http.rel_url.query.items()
     query: dict[str, str] = {}
-    for name, value in pairs:
-        query.setdefault(name.encode(errors="replace").decode(), value.encode(errors="replace").decode())
+    if "?" in http.raw_path:
+        for name, value in http.rel_url.query.items():
+            query.setdefault(name.encode(errors="replace").decode(), value.encode(errors="replace").decode())
     return query
+
+
+def segments_of(http: web.BaseRequest) -> list[str]:
+    """The parts of the path; repeated slashes count as one."""
+    path = http.raw_path.partition("?")[0]
+    if not path.startswith("/") or "%" in path:
+        path = http.path  # In absolute form, or with characters escaped.
+    return [segment for segment in path.split("/") if segment]
 
 
 async def multipart_fields(http: web.BaseRequest) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -25,7 +26,8 @@ PATTERN_BYTES = 1 << 20
 LONGEST_PATTERN = 1024
 MOST_PATTERNS = 256
 LONGEST_SHOWN = 512
-encoder = msgspec.json.Encoder(order="deterministic")
+encoder = msgspec.json.Encoder()
+digester = msgspec.json.Encoder(order="deterministic")
 
 
 class PatternError(ValueError):
@@ -36,6 +38,10 @@ class ClickToCall(msgspec.Struct, frozen=True, kw_only=True):
     """A stored document, and what a connect needs of it."""
 
     row: DocumentRow
+    whole: msgspec.Raw
+    """The public document as JSON."""
+    summary: msgspec.Raw
+    """What a list shows of it, as JSON."""
     extension: str
     """As it is dialled."""
     patterns: tuple[Any, ...] = ()
@@ -88,6 +94,8 @@ class Documents:
         self.by_account: dict[str, dict[str, ClickToCall]] = {}
         self.ids: dict[str, list[str]] = {}
         """Those of an account, in order."""
+        self.made: dict[str, dict[Any, Any]] = {}
+        """What a dialect made of an account's documents, until one of them changes."""
 
     async def start(self) -> None:
         """Read them into memory."""
@@ -106,13 +114,18 @@ class Documents:
         """The document, or None."""
         return self.by_account.get(account_id, {}).get(document_id)
 
-    def of(self, account_id: str, start: str = "", descending: bool = False) -> Iterator[ClickToCall]:
-        """Those of an account by their ids, from the id `start` on."""
+    def of(
+        self, account_id: str, start: str = "", descending: bool = False, most: int = sys.maxsize
+    ) -> list[ClickToCall]:
+        """Those of an account by their ids, from the id `start` on, `most` at most."""
         of_account, ids = self.by_account.get(account_id, {}), self.ids.get(account_id, [])
         if descending:
-            last = bisect_right(ids, start) if start else len(ids)
-            return (of_account[ids[index]] for index in range(last - 1, -1, -1))
-        return (of_account[ids[index]] for index in range(bisect_left(ids, start), len(ids)))
+            end = bisect_right(ids, start) if start else len(ids)
+            chosen = ids[max(0, end - most) : end][::-1]
+        else:
+            first = bisect_left(ids, start)
+            chosen = ids[first : first + most]
+        return [of_account[document_id] for document_id in chosen]
 
     def created(self, account_id: str, data: Any) -> Change:
         """A new document out of `data`, or InvalidError."""
@@ -153,6 +166,7 @@ class Documents:
                 await self.store.replace(after.row, before.row.revision)
             except ConflictError:
                 raise ConflictingError("conflicting documents") from None
+        self.made.pop(after.account_id, None)
         of_account = self.by_account.setdefault(after.account_id, {})
         ids = self.ids.setdefault(after.account_id, [])
         if after.row.deleted:
@@ -188,7 +202,7 @@ class Documents:
     def next_row(self, row: DocumentRow, body: dict[str, Any], deleted: bool) -> DocumentRow:
         """The row with this body, and the revision that follows."""
         number = int(row.revision.partition("-")[0] or 0) + 1
-        digest = hashlib.md5(encoder.encode([row.id, number, deleted, body]), usedforsecurity=False).hexdigest()
+        digest = hashlib.md5(digester.encode([row.id, number, deleted, body]), usedforsecurity=False).hexdigest()
         return msgspec.structs.replace(
             row, revision=f"{number}-{digest}", body=body, modified_at=self.now(), deleted=deleted
         )
@@ -214,8 +228,11 @@ def worked_out(row: DocumentRow, country: str, complaints: Complaints) -> ClickT
     sendable = sip_headers.checked(headers, found) if isinstance(headers, dict) else ()
     for path, complaint in found.items():
         complaints.setdefault(path, complaint)
+    names = {"id": row.id, "name": body.get("name"), "extension": body.get("extension")}
     return ClickToCall(
         row=row,
+        whole=msgspec.Raw(encoder.encode({**body, "id": row.id})),
+        summary=msgspec.Raw(encoder.encode(names)),
         extension=str(extension),
         patterns=patterns,
         headers=sendable,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -106,16 +107,19 @@ class Page(msgspec.Struct, frozen=True):
 
 def page_of(found: Iterable[tuple[str, Any]], listing: Listing) -> Page:
     """The page that begins with what comes first in `found`, pairs of key and item in order; TooMuchError."""
-    items: list[Any] = []
-    first: str | None = None
-    for key, item in found:
-        first = first or key
-        if len(items) == listing.most:
-            if listing.page_size is None:
-                raise TooMuchError(f"there are more than {LARGEST_LIST} items; ask for pages, or for fewer")
-            return Page(items, encoded(first), encoded(key))
-        items.append(item)
-    return Page(items, encoded(first) if first else None, is_whole=listing.page_size is None)
+    pairs = list(itertools.islice(found, listing.most + 1))
+    return cut([key for key, _ in pairs], [item for _, item in pairs], listing)
+
+
+def cut(keys: list[str], items: list[Any], listing: Listing) -> Page:
+    """The page of these items, of which there is one too many when there is another page; TooMuchError."""
+    most = listing.most
+    first = encoded(keys[0]) if keys else None
+    if len(keys) <= most:
+        return Page(items, first, is_whole=listing.page_size is None)
+    if listing.page_size is None:
+        raise TooMuchError(f"there are more than {most} items; ask for pages, or for fewer")
+    return Page(items[:most], first, encoded(keys[most]))
 
 
 def page_size(text: str) -> int:

@@ -215,3 +215,37 @@ async def test_6_filters(api: Api, query: str, names: list[str]) -> None:
     response, body = await api.call("GET", f"{LIST}?{query}")
     assert response.status == 200
     assert sorted(item["name"] for item in body["data"]) == names
+
+
+async def test_6_a_list_that_was_asked_for_before_shows_every_change(api: Api) -> None:
+    """Lists are kept ready; no save may leave an old one behind."""
+    queries = ["", "?ascending=true", "?filter_name=n1", "?accept=csv", "?page_size=1"]
+
+    async def names() -> list[set[str]]:
+        found = []
+        for version in ("v1", "v2"):
+            for query in queries:
+                response, _ = await api.call("GET", f"/{version}/accounts/{A}/clicktocall{query}")
+                text = await response.text()
+                found.append({name for name in ("n1", "n2", "n3") if name in text})
+        return found
+
+    empty = await names()
+    assert empty == [set()] * 10
+    first = await api.create(name="n1")
+    assert (await names()) == [{"n1"}] * 10
+    await api.call("PATCH", f"{LIST}/{first}", {"name": "n2"})
+    assert (await names())[:2] == [{"n2"}, {"n2"}] and (await names())[2] == set()
+    await api.call("POST", f"{LIST}/{first}", {"name": "n3", "extension": "1"})
+    assert (await names())[5] == {"n3"}
+    await api.call("DELETE", f"{LIST}/{first}")
+    assert (await names()) == empty
+
+
+async def test_6_more_questions_than_are_kept_ready(api: Api) -> None:
+    made = [await api.create(name=f"n{number}") for number in range(40)]
+    for _ in range(2):
+        for number, document in enumerate(made):
+            _, body = await api.call("GET", f"{LIST}?filter_name=n{number}")
+            assert [item["id"] for item in body["data"]] == [document]
+    assert len(api.exchange.documents.made[A]) <= 16
