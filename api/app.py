@@ -11,7 +11,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall, kazoo_registrations
+from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall, kazoo_registrations, kazoo_trunks
 from api.client_limits import ClientLimits
 from api.health import Health, read_only
 from api.kazoo_door import KazooDoor, Resource
@@ -34,6 +34,7 @@ KAZOO = [
     Resource("schemas/*", is_public=True, GET=kazoo.read_schema),
     Resource("accounts/*", GET=kazoo_accounts.read_account),
     Resource("accounts/*/descendants", has_csv=True, GET=kazoo_accounts.list_descendants),
+    Resource("accounts/*/trunks", has_csv=True, GET=kazoo_trunks.list_trunks),
     Resource("accounts/*/users", has_csv=True, GET=kazoo_accounts.list_users),
     Resource("accounts/*/users/*", GET=kazoo_accounts.read_user),
     Resource("accounts/*/users/*/quickcall/*", GET=kazoo_quickcall.from_user, POST=kazoo_quickcall.from_user),

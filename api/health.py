@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from c2c_b2bua.service.exchange import Exchange
+from c2c_b2bua.service.trunk_watch import state_of
 from c2c_b2bua.storage.database import StorageError
 
 WEBHOOKS = {
@@ -54,6 +55,10 @@ class CallMetrics(Collector):
             live.add_metric([trunk.name], trunk.calls)
             for (code, cause), count in trunk.failed.items():
                 failed.add_metric([trunk.name, str(code or ""), cause], count)
+        up = GaugeMetricFamily("c2c_trunk_up", "1 unless a trunk is known to be down", labels=["trunk", "state"])
+        for trunk in calls.routes.trunks:
+            up.add_metric([trunk.name, state_of(trunk)], trunk.is_up)
+        yield up
         yield live
         yield failed
         phones = self.exchange.registrations

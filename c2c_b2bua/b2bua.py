@@ -17,6 +17,7 @@ from c2c_b2bua.dialog.neighbours import Neighbours
 from c2c_b2bua.dialog.stranger import answer_stranger
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import REGISTRAR, Registrar
+from c2c_b2bua.registration.trunk import TrunkChanged, TrunkLine, TrunkOrder
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
 from c2c_b2bua.sip.message import Request, Response
@@ -26,7 +27,7 @@ from c2c_b2bua.transaction.actions import Action, Reply, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
 
-NEWS = (LegRinging, LegFailed, LegRerouted, LegAnswered, CallBridged, CallEnded, Bound, Unbound)
+NEWS = (LegRinging, LegFailed, LegRerouted, LegAnswered, CallBridged, CallEnded, Bound, Unbound, TrunkChanged)
 EVENTS = (
     events.Ringing, events.Answered, events.Refused, events.RangOut, events.Offered, events.OfferWanted,
     events.Reanswered, events.Rerefused, events.Refreshed, events.Acknowledged, events.Informed, events.InformAnswered,
@@ -45,6 +46,8 @@ class B2bua(TransactionLayer):
         self.answer_strangers = answer_strangers
         self.registrar = Registrar(tokens)
         self.neighbours = Neighbours()
+        self.lines: dict[str, TrunkLine] = {}
+        """What is done with trunks besides calls, by the keys of the machines."""
         self.calls: dict[str, Call] = {}
         self.legs: dict[str, Leg] = {}
         """SIP Call-ID -> leg, until its INVITE can bring no more 2xx."""
@@ -76,6 +79,16 @@ class B2bua(TransactionLayer):
     def restore(self, bindings: Iterable[Binding], now: float) -> list[Action]:
         """Take back what phones had registered before a restart."""
         return self.settle(self.registrar.restore(bindings, now), now)
+
+    def watch(self, orders: Iterable[TrunkOrder], now: float) -> list[Action]:
+        """Register with trunks, and see whether they are there, until `leave`."""
+        lines = [TrunkLine(order, self.tokens) for order in orders]
+        self.lines |= {line.key: line for line in lines}
+        return self.settle([action for line in lines for action in line.start(now)], now)
+
+    def leave(self, now: float) -> list[Action]:
+        """Take the registrations with trunks back."""
+        return self.settle([action for line in self.lines.values() for action in line.stop(now)], now)
 
     # ── who is listened to ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -124,7 +137,10 @@ class B2bua(TransactionLayer):
         if response.flow is not None:
             self.neighbours.meet(response.flow.host)
         leg = self.legs.get(owner)
-        return receive_response(leg, request, response, is_local, now) if leg is not None else []
+        if leg is not None:
+            return receive_response(leg, request, response, is_local, now)
+        line = self.lines.get(owner)
+        return line.responded(request, response, is_local, now) if line is not None else []
 
     def leg_event(self, event: events.LegEvent, now: float) -> Work:
         call = self.calls.get(event.call)
@@ -151,12 +167,16 @@ class B2bua(TransactionLayer):
 
     # ── what lives how long ──────────────────────────────────────────────────────────────────────────────────────
 
-    def machine(self, key: str) -> Leg | Call | Registrar | None:
-        return self.legs.get(key) or self.calls.get(key) or (self.registrar if key == REGISTRAR else None)
+    def machine(self, key: str) -> Leg | Call | Registrar | TrunkLine | None:
+        if key == REGISTRAR:
+            return self.registrar
+        return self.legs.get(key) or self.calls.get(key) or self.lines.get(key)
 
     def is_wanted(self, owner: str, request: Request) -> bool:
         leg = self.legs.get(owner)
-        return leg is not None and (request is not leg.invite or leg.state == INVITING)
+        if leg is None:
+            return owner in self.lines
+        return request is not leg.invite or leg.state == INVITING
 
     def opened(self, owner: str) -> None:
         self.open_clients[owner] = self.open_clients.get(owner, 0) + 1

@@ -196,6 +196,9 @@ class Trunk(Section, frozen=True):
     username: str = ""
     password: Secret = Secret("")
     register: bool = False
+    registrar: str = ""
+    register_expires: Annotated[int, Meta(ge=60, le=86_400)] = 3600
+    options_interval: Seconds = 0.0
     from_user: str = ""
     from_host: str = ""
     from_name: str | bool = ""

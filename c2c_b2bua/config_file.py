@@ -245,8 +245,12 @@ def trunk_problems(trunks: list[Trunk]) -> Iterator[tuple[str, str]]:
             yield f"{path}.name", f'expected letters, digits, ".", "_" or "-", got "{trunk.name}"'
         if not SIP_URI.fullmatch(trunk.proxy):
             yield f"{path}.proxy", f'expected a SIP URI such as "sip:sip.carrier.example", got "{trunk.proxy}"'
-        if trunk.register:
-            yield f"{path}.register", "expected false: registering with a carrier is not built yet"
+        if trunk.register and not trunk.username:
+            yield f"{path}.register", "expected a username to register as"
+        if trunk.registrar and not SIP_URI.fullmatch(trunk.registrar):
+            yield f"{path}.registrar", f'expected a SIP URI such as "sip:reg.carrier.example", got "{trunk.registrar}"'
+        if 0 < trunk.options_interval < 1:
+            yield f"{path}.options_interval", f"expected 0, or at least 1 second, got {trunk.options_interval}"
         yield from identity_problems(path, trunk)
         yield from rewrite_problems(path, trunk)
 

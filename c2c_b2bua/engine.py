@@ -6,6 +6,7 @@ The only place that knows both the core and the world: sockets, the clock, rando
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import time
@@ -20,6 +21,7 @@ from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.config import HOST_PORT, Listen, Sip
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import Registrar
+from c2c_b2bua.registration.trunk import TrunkChanged, TrunkOrder
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
 from c2c_b2bua.sip.message import parse
@@ -35,6 +37,8 @@ Direction = Literal["<-", "->"]
 """As in a ladder: `<-` to the phone, `->` from the phone."""
 Trace = Callable[[Direction, bytes, Flow], None]
 OUR_FAULT = Why("NORMAL_TEMPORARY_FAILURE", 500, "internal error")
+LEAVING = 2.0
+"""Seconds that registrars of trunks get to say goodbye."""
 SHUTTING_DOWN = Why("NORMAL_CLEARING", None, "the service is shutting down")
 
 log = structlog.get_logger()
@@ -201,7 +205,10 @@ class Engine(Shell):
         self.answer_strangers = sip.answer_strangers
         self.subscribers: list[Callable[[CallNews], None]] = []
         self.phone_subscribers: list[Callable[[Bound | Unbound], None]] = []
+        self.trunk_subscribers: list[Callable[[TrunkChanged], None]] = []
         self.idle = asyncio.Event()
+        self.left = asyncio.Event()
+        """No trunk has us registered any more."""
 
     def make_core(self, interfaces: Interfaces, tokens: Tokens) -> B2bua:
         return B2bua(interfaces, tokens, self.answer_strangers)
@@ -225,6 +232,14 @@ class Engine(Shell):
     def subscribe_phones(self, listener: Callable[[Bound | Unbound], None]) -> None:
         """Call `listener` with all news of registrations, on the loop, as it happens."""
         self.phone_subscribers.append(listener)
+
+    def watch(self, orders: Iterable[TrunkOrder]) -> None:
+        """Register with trunks, and see whether they are there, until `close`."""
+        self.carry_out(self.core.watch(orders, self.now()))
+
+    def subscribe_trunks(self, listener: Callable[[TrunkChanged], None]) -> None:
+        """Call `listener` with all news of trunks, on the loop, as it happens."""
+        self.trunk_subscribers.append(listener)
 
     def subscribe(self, listener: Callable[[CallNews], None]) -> None:
         """Call `listener` with all news of all calls, on the loop, as it happens."""
@@ -257,6 +272,12 @@ class Engine(Shell):
             for listener in self.phone_subscribers:
                 listener(news)
             return
+        if isinstance(news, TrunkChanged):
+            for hearer in self.trunk_subscribers:
+                hearer(news)
+            if all(line.is_over for line in self.core.lines.values()):
+                self.left.set()
+            return
         assert isinstance(news, CallNews)
         for subscriber in self.subscribers:
             subscriber(news)
@@ -284,7 +305,9 @@ class Engine(Shell):
         return {"calls": len(core.calls), "legs": legs, "transactions": transactions, "timers": len(core.timers)}
 
     async def close(self, grace: float = 10.0) -> None:
-        """Hang up every call, wait at most `grace` seconds for the phones to say yes, close the sockets."""
+        """Hang up every call, wait at most `grace` seconds for the phones to say yes, leave trunks, close the sockets."""
+        if grace:
+            self.carry_out(self.core.leave(self.now()))
         if self.core.calls:
             self.idle.clear()
             for call_id in list(self.core.calls):
@@ -296,6 +319,10 @@ class Engine(Shell):
             except TimeoutError:
                 for call_id in list(self.core.calls):
                     self.carry_out(self.core.abandon(call_id, SHUTTING_DOWN, self.now()))
+        if grace and not all(line.is_over for line in self.core.lines.values()):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(grace, LEAVING)):
+                    await self.left.wait()
         await self.close_sockets()
 
 

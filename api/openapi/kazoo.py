@@ -11,6 +11,7 @@ from api.openapi.kazoo_examples import CALL, ENDED, ORIGINATE, OWNER, SALES, STO
 from api.openapi.kazoo_phones import FORMS, PHONES
 from api.openapi.kazoo_registrations import REGISTRATIONS
 from api.openapi.kazoo_requests import API_KEY, CLICK_ID, MD5
+from api.openapi.kazoo_trunks import TRUNKS
 from api.openapi.operation import FORM, Body, Dialect, Operation
 
 CLICK = "/v2/accounts/{account_id}/clicktocall"
@@ -230,7 +231,7 @@ Bodies are `{"data": …}`. A token stands in `X-Auth-Token`, in `Authorization`
 JSON is read under curl's default content type too; a form's fields are data. A field that is null is not there; \
 text that reads as a wanted number or boolean is that. `X-Request-ID` comes back. `?jsonp=name` \
 wraps the answer, `?pretty_print=true` indents it, `POST ?verb=PUT` does what PUT does.""",
-    operations={**OPERATIONS, **PHONES, **REGISTRATIONS},
+    operations={**OPERATIONS, **PHONES, **REGISTRATIONS, **TRUNKS},
     forms={
         "ClickToCall": requests.SENT,
         "StoredClickToCall": replies.STORED,

@@ -1,5 +1,7 @@
 """One address of record kept registered (RFC 3261 §10.2, §10.3 step 7, §22; backing off as RFC 5626 §4.5).
 
+A redirection is not followed: whoever registers us elsewhere is not who the operator trusts with our password.
+
 REGISTER sip:acme.example.com    ->
                                  <- 401 with a challenge
 REGISTER again, with credentials ->
@@ -18,6 +20,7 @@ import msgspec
 from c2c_b2bua.dialog.authentication import HEADERS, Authentication
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import NameAddr
+from c2c_b2bua.sip.grammar import delta_seconds
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri
@@ -29,7 +32,7 @@ IDLE, REGISTERING, REGISTERED, WAITING, UNREGISTERING, OVER = (
 MARGIN = 60.0
 """Seconds before the end at which a binding is renewed: more than a request may take (timer F)."""
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 1800.0
-"""Seconds until the next try after a failure that may pass; doubled each time."""
+"""Seconds until the next try after a failure that may pass; doubled each time, and cut by up to a half by lot."""
 LONGEST = 86_400
 """Seconds of the longest binding we let a registrar talk us into."""
 
@@ -78,9 +81,12 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 class Registration:
     """A binding of our Contact; `key` names it as owner of transactions and timers."""
 
-    def __init__(self, key: str, identity: Identity, tokens: Tokens) -> None:
+    def __init__(self, key: str, identity: Identity, tokens: Tokens, refused_pause: float | None = None) -> None:
+        """`refused_pause`: seconds until the next try after a refusal that is final; None: there is none."""
         self.key = key
         self.identity = identity
+        self.tokens = tokens
+        self.refused_pause = refused_pause
         self.authentication = Authentication(identity.username, identity.password, tokens)
         self.call_id = tokens.token()
         self.tag = tokens.tag()
@@ -147,7 +153,7 @@ class Registration:
             return [Unregistered(self.identity.aor)]
         if status < 300:
             return self.accepted(request, response, now)
-        shortest = seconds_in(response, "Min-Expires")
+        shortest = delta_seconds(response.get("Min-Expires"))
         if status == 423 and shortest is not None and self.expires < shortest <= LONGEST:
             self.expires = shortest
             return self.ask(shortest)
@@ -164,14 +170,19 @@ class Registration:
     def failed(self, response: Response, now: float) -> Work:
         """Wait and try again what may pass (no answer, server trouble, `Retry-After`); all else is final."""
         status, aor = response.status, self.identity.aor
-        asked = seconds_in(response, "Retry-After")
+        asked = delta_seconds(response.get("Retry-After"))
         may_pass = status == 408 or 500 <= status < 600 or (asked is not None and status < 600)
-        if not may_pass:
+        if not may_pass and self.refused_pause is None:
             self.state = OVER
             return [RegistrationFailed(aor, status, response.reason)]
         self.state = WAITING
-        wait = self.pause if asked is None else min(max(float(asked), 1.0), LONGEST_PAUSE)
-        self.pause = min(2 * self.pause, LONGEST_PAUSE)
+        if not may_pass:
+            wait = self.refused_pause or LONGEST_PAUSE
+        elif asked is not None:
+            wait = min(max(float(asked), 1.0), LONGEST_PAUSE)
+        else:
+            wait = self.pause * (500 + self.tokens.number(501)) / 1000
+            self.pause = min(2 * self.pause, LONGEST_PAUSE)
         return [RegistrationFailed(aor, status, response.reason, wait), StartTimer(self.key, "again", now + wait)]
 
 
@@ -185,16 +196,10 @@ def granted(request: Request, response: Response, asked: int) -> int:
                 text = contact.parameters.get("expires") or ""
                 if same_place(contact.uri, ours) and text.isascii() and text.isdecimal() and len(text) < 10:
                     return int(text)
-    expires = seconds_in(response, "Expires")
+    expires = delta_seconds(response.get("Expires"))
     return asked if expires is None else expires
 
 
 def same_place(one: Uri, other: Uri) -> bool:
     """Whether two Contacts lead to the same user at the same socket (§19.1.4, without parameters)."""
     return (one.user, one.host.lower(), one.port) == (other.user, other.host.lower(), other.port)
-
-
-def seconds_in(response: Response, header: str) -> int | None:
-    """The number a header begins with; what follows, a comment or parameters, does not matter here."""
-    text = (response.get(header) or "").partition(";")[0].partition("(")[0].strip()
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None

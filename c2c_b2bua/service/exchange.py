@@ -17,6 +17,7 @@ from c2c_b2bua.service.originate import Planner
 from c2c_b2bua.service.registrations import PhoneEngine, Registrations
 from c2c_b2bua.service.routes import Routes
 from c2c_b2bua.service.transactions import Extensions, Transactions
+from c2c_b2bua.service.trunk_watch import TrunkEngine, TrunkWatch
 from c2c_b2bua.service.webhooks import Webhooks
 from c2c_b2bua.storage.bindings import BindingStore
 from c2c_b2bua.storage.database import Database
@@ -37,8 +38,8 @@ async def open_accounts(settings: Config) -> AsyncIterator[Accounts]:
         await database.stop()
 
 
-class Engine(CallEngine, PhoneEngine, Protocol):
-    """What carries calls and listens to phones."""
+class Engine(CallEngine, PhoneEngine, TrunkEngine, Protocol):
+    """What carries calls, listens to phones and watches over trunks."""
 
 
 class Exchange:
@@ -59,6 +60,7 @@ class Exchange:
         self.registrations = Registrations(settings, engine, store, BindingStore(self.database))
         routes = Routes(settings, self.registrations.contacts)
         self.calls = Calls(settings, engine, self.history, Planner(settings, routes))
+        self.trunk_watch = TrunkWatch(routes.trunks, engine)
         extensions = Extensions(self.accounts, self.documents)
         self.transactions = Transactions(self.calls, self.history.store, extensions)
         self.webhooks = Webhooks(settings.webhooks, self.history.store, extensions, engine.now, later)
@@ -75,6 +77,7 @@ class Exchange:
             await self.webhooks.start()
             await self.history.start()
             await self.registrations.start()
+            self.trunk_watch.start()
         except BaseException:
             await self.webhooks.stop()
             await self.database.stop()

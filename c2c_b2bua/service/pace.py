@@ -50,6 +50,11 @@ class Pace:
         if retry_after:
             self.paused_until = max(self.paused_until, now + min(retry_after, LONGEST_PAUSE))
 
+    def rate_at(self, now: float) -> float:
+        """Calls per second at present; 0: no limit."""
+        self.recover(now)
+        return self.rate
+
     def recover(self, now: float) -> None:
         """Win back what the time since the last 503 is worth."""
         if self.rate >= self.limit:

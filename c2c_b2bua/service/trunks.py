@@ -12,6 +12,7 @@ import re2
 
 from c2c_b2bua import config
 from c2c_b2bua.numbers import formatted, normalized
+from c2c_b2bua.registration.trunk import TrunkChanged
 from c2c_b2bua.service.errors import TooManyError
 from c2c_b2bua.service.identity import Identity, present
 from c2c_b2bua.service.pace import Pace
@@ -33,7 +34,7 @@ class Trunk:
         self.host = parts["host"]
         self.host_port = parts["host"] + (parts["port"] or "")
         self.scheme = settings.proxy.partition(":")[0]
-        self.is_up = True
+        self.status = TrunkChanged(settings.name, 0.0)
         self.calls = 0
         """That are on it, or about to be."""
         self.failed: Counter[tuple[int | None, str]] = Counter()
@@ -45,6 +46,11 @@ class Trunk:
         self.pace = Pace(settings.calls_per_second)
         self.country = country
         self.rules = [(re2.compile(rule.match), rule.replace) for rule in settings.rewrite]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether calls go by it while there are others: nothing is known against it."""
+        return self.status.is_registered is not False and self.status.is_there is not False
 
     @property
     def is_full(self) -> bool:

@@ -10,6 +10,7 @@ from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import Registrar
+from c2c_b2bua.registration.trunk import TrunkChanged, TrunkOrder
 from c2c_b2bua.sip.flow import Interface, Interfaces
 from c2c_b2bua.sip.tokens import Tokens
 
@@ -25,8 +26,16 @@ class ScriptedEngine:
         self.interfaces = Interfaces([Interface("UDP", "192.0.2.1", 5060), Interface("TCP", "192.0.2.1", 5060, 1)])
         self.phone_listeners: list[Callable[[Bound | Unbound], None]] = []
         self.welcomed: list[str] = []
+        self.trunk_orders: list[TrunkOrder] = []
+        self.trunk_listener: Callable[[TrunkChanged], None] = lambda news: None
         self.clock: float | None = None
         self.then: Callable[[ScriptedEngine, str], None] = lambda engine, call_id: None
+
+    def watch(self, orders: Iterable[TrunkOrder]) -> None:
+        self.trunk_orders = [*orders]
+
+    def subscribe_trunks(self, listener: Callable[[TrunkChanged], None]) -> None:
+        self.trunk_listener = listener
 
     def subscribe(self, listener: Callable[[CallNews], None]) -> None:
         self.listeners.append(listener)

@@ -76,6 +76,7 @@ async def test_kazoo_answers_as_described(heard: Heard, engine: ScriptedEngine, 
         f"{here}/users",
         f"{here}/devices",
         f"{here}/registrations",
+        f"{here}/trunks",
         f"{here}/clicktocall",
     ):
         await ask("GET", path)

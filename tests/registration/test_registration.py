@@ -199,6 +199,9 @@ def test_refused_for_good(status: int) -> None:
     assert machine.timer("again", NOW + 30) == []
 
 
+LADDER = [30, 60, 120, 240, 480, 960, 1800, 1800]
+
+
 def test_what_may_pass_is_tried_again_ever_more_seldom() -> None:
     machine = registration()
     request, now, pauses = asked(machine.start()), NOW, []
@@ -208,20 +211,46 @@ def test_what_may_pass_is_tried_again_ever_more_seldom() -> None:
         assert failed.again_in is not None
         assert timer == StartTimer("key", "again", now + failed.again_in)
         assert machine.state == WAITING
+        longest = LADDER[len(pauses)]
+        assert longest / 2 <= failed.again_in <= longest
         pauses.append(failed.again_in)
         now += failed.again_in
         request = asked(machine.timer("again", now))
-    assert pauses == [30, 60, 120, 240, 480, 960, 1800, 1800]
+    assert len({pause / longest for pause, longest in zip(pauses, LADDER, strict=True)}) > 4, "by lot"
     machine.responded(request, answer(request, 200), now)
     request = asked(machine.timer("renew", now))
-    assert machine.responded(request, answer(request, 503), now)[0] == RegistrationFailed(
-        AOR, 503, "Service Unavailable", 30
-    )
+    failed, _ = machine.responded(request, answer(request, 503), now)
+    assert isinstance(failed, RegistrationFailed)
+    assert failed.again_in is not None
+    assert 15 <= failed.again_in <= 30
+
+
+def test_two_do_not_come_back_at_the_same_moment() -> None:
+    waits = set()
+    for secret in (b"x", b"y", b"z"):
+        machine = Registration("key", IDENTITY, Tokens(secret))
+        request = asked(machine.start())
+        failed, _ = machine.responded(request, answer(request, 503), NOW)
+        assert isinstance(failed, RegistrationFailed)
+        waits.add(failed.again_in)
+    assert len(waits) == 3
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 423, 603])
+def test_somebody_may_be_patient_with_a_refusal(status: int) -> None:
+    machine = Registration("key", IDENTITY, Tokens(b"x"), refused_pause=3600.0)
+    request = asked(machine.start())
+    failed, timer = machine.responded(request, answer(request, status), NOW)
+    assert isinstance(failed, RegistrationFailed)
+    assert (failed.status, failed.again_in) == (status, 3600.0)
+    assert timer == StartTimer("key", "again", NOW + 3600)
+    assert machine.timer("renew", NOW + 3600) == []
+    asked(machine.timer("again", NOW + 3600))
 
 
 @pytest.mark.parametrize(
     ("status", "retry_after", "wait"),
-    [(503, "5", 5.0), (503, "0", 1.0), (480, "7 (lunch);duration=60", 7.0), (503, "99999", 1800.0), (503, "x", 30.0)],
+    [(503, "5", 5.0), (503, "0", 1.0), (480, "7 (lunch);duration=60", 7.0), (503, "99999", 1800.0)],
 )
 def test_retry_after(status: int, retry_after: str, wait: float) -> None:
     machine = registration()
@@ -304,7 +333,10 @@ def test_a_registrar_that_never_answers() -> None:
     peer = phone()
     peer.register(IDENTITY, NOW)
     news = [action for action in due(peer, NOW + 33) if not isinstance(action, Send)]
-    assert news == [RegistrationFailed(AOR, 408, "Request Timeout", 30)]
+    (failed,) = news
+    assert isinstance(failed, RegistrationFailed)
+    assert (failed.status, failed.reason) == (408, "Request Timeout")
+    assert failed.again_in is not None
 
 
 def test_a_registrar_that_cannot_be_reached() -> None:

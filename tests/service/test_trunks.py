@@ -7,6 +7,7 @@ import pytest
 from c2c_b2bua.call.news import LegFailed, LegRerouted
 from c2c_b2bua.call.record import LegRecord
 from c2c_b2bua.config_file import parse
+from c2c_b2bua.registration.trunk import TrunkChanged
 from c2c_b2bua.service.errors import TooManyError
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.service.trunks import Trunks, Way, give_back
@@ -60,7 +61,7 @@ def test_the_order_is_that_of_the_file_but_for_the_caller_id(settings: list[str]
 def test_a_trunk_that_is_down_is_left_out_unless_all_are(down: set[int], expected: str) -> None:
     carriers = trunks("", "", "")
     for number in down:
-        carriers.by_name[f"t{number}"].is_up = False
+        carriers.by_name[f"t{number}"].status = TrunkChanged(f"t{number}", NOW, is_there=False)
     assert taken(carriers) == expected
 
 
