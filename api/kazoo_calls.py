@@ -37,7 +37,7 @@ async def connect(request: KazooRequest) -> Reply:
         document=document,
         contact=contact_of(request),
         until="answered" if blocking else "accepted",
-        auto_answer=request.query.get("auto_answer") != "false",
+        auto_answer=request.query.get("auto_answer", "").lower() in ("", "true"),
         variables=variables(request.data, request.query),
         trusted=request.grant is not None,
         idempotency_key=idempotency_key(request),

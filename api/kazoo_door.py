@@ -159,7 +159,7 @@ class KazooDoor:
         """
         client, now = request.http.remote or "", self.exchange.engine.now()
         account_id = request.account.id if resource.of_account else ""
-        has_password = X_AUTH_TOKEN not in request.http.headers and auth.has_password(request)
+        has_password = not request.http.headers.get(X_AUTH_TOKEN) and auth.has_password(request)
         is_dear = has_password or (resource.is_public and request.verb == "PUT")
         if wait := self.limits.wait(client, account_id, LOG_IN if is_dear else 1.0, now):
             raise RefusedError(error(429, "too_many_requests", {"message": "too many requests"}, wait))

@@ -120,7 +120,8 @@ class KazooRequest:
             self.take_json(body)
             return
         try:
-            self.data = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1000))
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1000)
+            self.data = dict(reversed(pairs))  # Of a repeated name the first.
         except ValueError:
             raise RefusedError(kazoo_errors.bad_json()) from None
 

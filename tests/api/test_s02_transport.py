@@ -32,6 +32,10 @@ async def test_2_account_without_id_is_that_of_the_token(api: Api) -> None:
     document = await api.create()
     response, body = await api.call("GET", "/v2/account/clicktocall")
     assert [item["id"] for item in body["data"]] == [document]
+    _, body = await api.call("POST", f"/v2/account/clicktocall/{document}/connect", {"contact": "4155550100"})
+    assert body["data"]["custom_channel_vars"]["account_id"] == A
+    response, body = await api.call("GET", f"/v2/account/clicktocall/{document}/history")
+    assert (response.status, len(body["data"])) == (200, 1)
     response, body = await api.call("GET", "/v2/account/clicktocall", token=None)
     assert (response.status, body["message"], body["data"]) == (401, "invalid credentials", {})
 
@@ -242,6 +246,14 @@ async def test_2_1_form_fields_are_data(api: Api, kind: str) -> None:
     response, body = await api.call("POST", f"{LIST}/{document}/connect", data=form)
     assert response.status == 200, body
     assert body["data"]["application_data"]["route"] == "+14155550100"
+
+
+async def test_2_1_a_form_makes_a_document(api: Api) -> None:
+    form = "name=Sales&extension=1001&auth_required=false&timeout=12&name=Other"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    response, body = await api.call("PUT", LIST, data=form, headers=headers)
+    found = [body["data"][name] for name in ("name", "extension", "auth_required", "timeout")]
+    assert (response.status, found) == (201, ["Sales", "1001", False, 12])
 
 
 async def test_2_1_parameters_are_looked_for_in_data_then_query_then_envelope(api: Api) -> None:

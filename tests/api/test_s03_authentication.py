@@ -426,6 +426,7 @@ class TestLimit:
         for _ in range(20):
             assert (await api.call("GET", LIST, headers=right, token=None))[0].status == 200
         wrong = {"Authorization": "Basic " + base64.b64encode(f"{A}:{'0' * 32}".encode()).decode()}
+        wrong["X-Auth-Token"] = ""
         statuses = [(await api.call("GET", LIST, headers=wrong, token=None))[0].status for _ in range(4)]
         assert statuses == [401, 401, 429, 429]
         assert (await api.call("GET", LIST))[0].status == 200

@@ -208,7 +208,9 @@ async def test_8_6_timeout_is_that_of_the_first_leg(api: Api) -> None:
     [
         ({}, "", (("Call-Info", "<sip:acme.example.com>;answer-after=0"),)),
         ({}, "&auto_answer=true", (("Call-Info", "<sip:acme.example.com>;answer-after=0"),)),
+        ({}, "&auto_answer", (("Call-Info", "<sip:acme.example.com>;answer-after=0"),)),
         ({}, "&auto_answer=false", ()),
+        ({}, "&auto_answer=0", ()),
         ({"extension": "4155550111"}, "", ()),
         ({"custom_sip_headers": {"Alert-Info": "Auto Answer"}}, "", (("Alert-Info", "Auto Answer"),)),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,27 @@ async def test_9_filters(api: Api) -> None:
     assert len(await history(api, document, "?filter_cause=USER_BUSY")) == 2
     assert len(await history(api, document, "?filter_cause=USER_BUSY&page_size=1")) == 1
     assert len(await history(api, document, "?filter_not_cause=USER_BUSY")) == 1
+
+
+async def test_9_csv(api: Api) -> None:
+    document = await api.create()
+    await api.call("POST", f"{LIST}/{document}/connect", {"contact": "4155550100", "metadata": {"order": "=1+1"}})
+    first = api.engine.orders[0].call_id
+    api.engine.clock = NOON + 1
+    api.engine.bridge(first)
+    api.engine.end(first, "NORMAL_CLEARING", "b")
+    await api.connect(document, "2600")
+    api.engine.end(api.engine.orders[1].call_id, "USER_BUSY", "a", 486, "Busy Here")
+    response, _ = await api.call("GET", f"{LIST}/{document}/history", headers={"Accept": "text/csv"})
+    text = await response.text()
+    busy, bridged = list(csv.DictReader(io.StringIO(text)))
+    assert text.startswith("id,timestamp,contact,call_id,result,cause,sip_code,reason,ended_by,bridged_at,ended_at,")
+    assert (busy["contact"], busy["cause"], busy["sip_code"], busy["bridged_at"]) == ("2600", "USER_BUSY", "486", "")
+    assert (bridged["contact"], bridged["result"], bridged["metadata.order"]) == ("+14155550100", "success", "'=1+1")
+    assert bridged["bridged_at"] == "2027-01-15T08:00:01.000Z"
+    assert (bridged["legs.a.target"], bridged["legs.b.trunk"], busy["legs.b.trunk"]) == ("1001", "carrier", "")
+    response, _ = await api.call("GET", f"{LIST}/{NOBODY}/history?accept=csv")
+    assert (await response.text()).count("\n") == 1
 
 
 async def test_9_unknown_and_deleted_documents(api: Api) -> None:
