@@ -24,7 +24,7 @@ from c2c_b2bua.registration.contacts import Contacts
 from c2c_b2bua.registration.server_digest import ServerDigest
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import Challenge
-from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.flow import Flow, bracketed
 from c2c_b2bua.sip.message import Request
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri
@@ -117,16 +117,16 @@ class Registrar:
         target = Uri.parse(request.uri)
         if not target.is_sip:
             return [self.reply(key, request, 416)]
-        if target.host not in (to.host, flow.interface.host):
+        # Some phones are told an address for a domain, and write it wherever they may.
+        hosts = (to.host, bracketed(flow.interface.host))
+        if target.host not in hosts:
             return [self.reply(key, request, 403, "Not a domain of this registrar")]
         if unknown := [tag for tag in request.values("Require") if tag.lower() not in EXTENSIONS]:
             return [self.reply(key, request, 420, Unsupported=[", ".join(unknown)])]
         user = unquote(to.user or "")
         subscriber = names.get(user)
         given = [c for c in request.challenges("Authorization")[:MOST_CREDENTIALS] if c.scheme.lower() == "digest"]
-        verdict = self.digest.judge(
-            given, "REGISTER", request.uri, to.host, password_of(subscriber, given), flow.host, now
-        )
+        verdict = self.digest.judge(given, "REGISTER", hosts, password_of(subscriber, given), flow.host, now)
         if given:
             self.digest.answered(user, flow.host)
         if verdict != "accepted" or subscriber is None:

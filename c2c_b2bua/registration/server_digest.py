@@ -118,13 +118,16 @@ class ServerDigest:
         return bucket is not None and bucket.tokens(now) < 1.0
 
     def judge(
-        self, given: list[Challenge], method: str, uri: str, realm: str, password: str | None, host: str, now: float
+        self, given: list[Challenge], method: str, hosts: Sequence[str], password: str | None, host: str, now: float
     ) -> Verdict:
         """What the credentials of a request prove; `password` None: its user is unknown, and the work is the same.
+
+        `hosts` are our names, the realm first: the URI that was digested is at one of them.
 
         `stale` is nobody's fault: a nonce that is too old or was used before with the right password, or one that was
         never given to this address, of which nothing is then said about the password.
         """
+        realm = hosts[0]
         credentials = next((c for c in given if c.parameters.get("realm") == realm), None)
         if credentials is None or not self.is_complete(credentials):
             return "challenged"
@@ -137,7 +140,7 @@ class ServerDigest:
             credentials, parameters["username"], password or "", method, parameters["uri"], count, client_nonce
         )
         is_right = hmac.compare_digest(expected.encode(), parameters["response"].lower().encode("utf-8", "replace"))
-        if not is_right or password is None or host_of(parameters["uri"]) != host_of(uri):
+        if not is_right or password is None or host_of(parameters["uri"]) not in hosts:
             self.guesses.take(source, GUESSES, 1 / GUESS_EVERY, now)
             return "failed"
         # Without qop there is no count (RFC 2069): such a nonce serves once.

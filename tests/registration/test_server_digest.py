@@ -242,7 +242,9 @@ def test_credentials_for_another_domain_prove_nothing(phone: DeskPhone) -> None:
     assert phone.uris == []
 
 
-@pytest.mark.parametrize("uri", [f"sip:{DOMAIN}:5060", f"sip:1001@{DOMAIN}", f"sip:{DOMAIN};transport=udp"])
+@pytest.mark.parametrize(
+    "uri", [f"sip:{DOMAIN}:5060", f"sip:1001@{DOMAIN}", f"sip:{DOMAIN};transport=udp", "sip:192.0.2.1:5060"]
+)
 def test_phones_write_the_domain_in_many_ways(phone: DeskPhone, uri: str) -> None:
     phone.challenged(phone.ask(CONTACT))
     assert phone.ask(CONTACT, phone.authorization(uri=uri)).status == 200  # type: ignore[union-attr]

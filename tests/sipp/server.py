@@ -31,7 +31,7 @@ class Server:
     """`c2c serve` in `directory`, with an account whose `extensions` are numbers and SIP URIs.
 
     `trunk` is the SIP URI of a carrier that takes `trunk-user` and `trunk-secret`; `calls` are settings of `[calls]`, `sip`
-    of `[sip]`.
+    of `[sip]`. `users` are extensions that register, with their passwords.
     `async with Server(...)` waits until it is ready; at the end it is stopped by SIGTERM and has to exit with 0.
     """
 
@@ -42,6 +42,7 @@ class Server:
         trunk: str = "",
         calls: Mapping[str, object] | None = None,
         sip: Mapping[str, object] | None = None,
+        users: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.account = secrets.token_hex(16)
@@ -51,13 +52,18 @@ class Server:
         self.config = directory / "c2c.toml"
         self.log = directory / "server.log"
         directory.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(self.settings(extensions, trunk, calls or {}, sip or {}))
+        self.config.write_text(self.settings(extensions, trunk, calls or {}, sip or {}, users or {}))
         self.token = ""
         self.process: asyncio.subprocess.Process | None = None
         self.session: aiohttp.ClientSession | None = None
 
     def settings(
-        self, extensions: Mapping[str, str], trunk: str, calls: Mapping[str, object], sip: Mapping[str, object]
+        self,
+        extensions: Mapping[str, str],
+        trunk: str,
+        calls: Mapping[str, object],
+        sip: Mapping[str, object],
+        users: Mapping[str, str],
     ) -> str:
         """The configuration file. JSON's strings, numbers and booleans are TOML's."""
         listen = [f"{transport}:{LOOPBACK}:{self.sip_port}" for transport in ("udp", "tcp")]
@@ -67,6 +73,10 @@ class Server:
             ("[storage]", {"url": f"sqlite:///{self.directory / 'c2c.db'}"}),
             ("[calls]", {"ring_timeout": 5.0, "grace": 2.0, **calls}),
             ("[[account]]", {"id": self.account, "name": "acme", "realm": "acme.example.com", "api_key": self.api_key}),
+            *(
+                ("[[account.user]]", {"username": f"user{number}", "password": "x", "extension": number, "sip_password": word})
+                for number, word in users.items()
+            ),
             *(("[[account.extension]]", {"number": number, "uri": uri}) for number, uri in extensions.items()),
         ]
         if trunk:
@@ -194,6 +204,20 @@ class Server:
                     await asyncio.sleep(TICK)
         except TimeoutError:
             pytest.fail(f"the call has not ended after {PATIENCE} s: {found}\n{self.output()}")
+
+    async def registrations(self, count: int) -> list[Record]:
+        """The phones that are registered, once they are so many."""
+        found: list[Record] = []
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    reply = await self.request("GET", f"/v2/accounts/{self.account}/registrations", 200)
+                    found = [phone for phone in reply["data"] if phone["reachable"]]
+                    if len(found) == count:
+                        return found
+                    await asyncio.sleep(TICK)
+        except TimeoutError:
+            pytest.fail(f"not {count} phones after {PATIENCE} s: {found}\n{self.output()}")
 
     async def gauges(self) -> dict[str, float]:
         """What is alive in the core, out of `/metrics`."""
