@@ -99,7 +99,9 @@ class ConnectOptions(msgspec.Struct, kw_only=True):
         Flag,
         Meta(description="Answer when the first leg has answered or failed, 20 s at most; a bare `?blocking` will do"),
     ] = "false"
-    auto_answer: Annotated[str, Meta(description="`false`: the first leg does not pick up by itself")] = "true"
+    auto_answer: Annotated[
+        str, Meta(description="`true` or empty: the first leg picks up by itself; anything else: it rings")
+    ] = "true"
     dry_run: Annotated[Flag, Meta(description="Say what would happen, ring nobody; a bare `?dry_run` will do")] = (
         "false"
     )
