@@ -18,6 +18,7 @@ class Trunk(msgspec.Struct, kw_only=True):
 
     id: str
     name: Annotated[str, Meta(description="As in the configuration")]
+    priority: Annotated[int, Meta(description="1: tried first")]
     proxy: str
     state: Annotated[
         Literal["registered", "not registered", "up", "down", "unknown"],
@@ -45,6 +46,7 @@ class TrunksReply(Success, kw_only=True):
 CARRIER = {
     "id": "carrier",
     "name": "carrier",
+    "priority": 1,
     "proxy": "sip:sip.carrier.example",
     "state": "not registered",
     "reason": "REGISTER: 403 Forbidden",

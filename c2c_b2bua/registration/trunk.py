@@ -86,6 +86,8 @@ class TrunkLine:
         self.again_at: float | None = None
         self.is_there: bool | None = None
         self.missed_reason = ""
+        self.call_id = tokens.token()
+        self.tag = tokens.tag()
         self.sequence = 0
         self.unanswered = 0
         """Sequence of the OPTIONS whose answer is waited for; 0: none."""
@@ -143,9 +145,9 @@ class TrunkLine:
         headers = {
             "Via": [],
             "Max-Forwards": ["70"],
-            "From": [f"<{self.order.from_uri}>;tag={self.tokens.tag()}"],
+            "From": [f"<{self.order.from_uri}>;tag={self.tag}"],
             "To": [f"<{self.order.proxy}>"],
-            "Call-ID": [self.tokens.token()],
+            "Call-ID": [self.call_id],
             "CSeq": [f"{self.sequence} OPTIONS"],
             "Contact": [],
             "Accept": ["application/sdp"],

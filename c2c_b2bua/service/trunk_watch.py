@@ -91,12 +91,13 @@ def state_of(trunk: Trunk) -> str:
     return "up" if status.is_there else "unknown"
 
 
-def shown(trunk: Trunk, now: float) -> dict[str, Any]:
-    """For whoever may see it: nothing that a carrier trusts us with."""
+def shown(trunk: Trunk, priority: int, now: float) -> dict[str, Any]:
+    """For whoever may see it: nothing that a carrier trusts us with. `priority`: its place in the file."""
     status, settings = trunk.status, trunk.settings
     return {
         "id": trunk.name,
         "name": trunk.name,
+        "priority": priority,
         "proxy": settings.proxy,
         "state": state_of(trunk),
         "reason": status.reason or None,

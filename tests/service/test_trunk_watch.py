@@ -100,9 +100,10 @@ async def test_every_change_is_one_line_of_the_log(exchange: Exchange, engine: S
     assert lines[-1]["again_at"] == "2027-01-15T08:00:09.000Z"
     assert not carrier.is_up
     carrier.pace.paused_until = NOW + 60
-    assert shown(carrier, NOW) == {
+    assert shown(carrier, 1, NOW) == {
         "id": "carrier",
         "name": "carrier",
+        "priority": 1,
         "proxy": "sip:sip.carrier.example:5080;transport=tcp",
         "state": "not registered",
         "reason": "REGISTER: 403 Forbidden",
@@ -133,7 +134,7 @@ async def test_whoever_holds_a_token_may_see_them(api: Api) -> None:
     response, _ = await api.call("GET", f"/v2/accounts/{A}/trunks", token=None)
     assert response.status == 401
     response, _ = await api.call("GET", f"/v2/accounts/{A}/trunks", headers={"Accept": "text/csv"})
-    assert (await response.text()).startswith("id,state,reason,since,")
+    assert (await response.text()).startswith("id,priority,state,reason,since,")
 
 
 async def test_metrics(api: Api) -> None:
