@@ -72,8 +72,8 @@ class Doors:
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """One request. Repeated slashes count as one."""
-        name = http.path.lstrip("/").partition("/")[0]
-        door = self.by_name.get(name)
+        doors = self.by_name
+        door = doors.get(http.raw_path[1:].partition("/")[0]) or doors.get(http.path.lstrip("/").partition("/")[0])
         if door is None:
             return web.Response(text=BANNER, headers={"Server": "c2c-b2bua"})
         if "Expect" in http.headers and http.headers["Expect"].lower() == "100-continue":

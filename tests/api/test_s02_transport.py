@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -20,6 +21,20 @@ NO_DATA = {"data": {"required": {"message": "Field is required but missing", "va
 async def test_2_slashes_too_many_are_ignored(api: Api, path: str) -> None:
     response, body = await api.call("GET", path)
     assert (response.status, body["data"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "target", [f"http://127.0.0.1{LIST}", f"/v2/%61ccounts/{A}/clicktocall", f"/%76%32/accounts/{A}/clicktocall?x=1"]
+)
+async def test_2_paths_in_other_letters(api: Api, target: str) -> None:
+    """In absolute form (RFC 9112 §3.2.2), or escaped where there is no need."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    head = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: {api.token}\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 200") and b'"data":[]' in answer
 
 
 @pytest.mark.parametrize("path", ["/", "/index.html", f"/v3/accounts/{A}/clicktocall"])
