@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 CODECS = ("PCMU", "PCMA", "G722", "G729", "opus", "telephone-event")
-TRANSPORTS = ("udp", "tcp")
+TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 """What the engine serves today."""
 
 HOST = (
@@ -49,7 +49,7 @@ class Listen(msgspec.Struct, frozen=True):
         """`udp:127.0.0.1:5060`, `tcp:[::1]:5060`; ValueError says what was expected."""
         transport, colon, address = text.partition(":")
         if not colon or transport not in TRANSPORTS:
-            raise ValueError(f'expected "udp:host:port" or "tcp:host:port", got "{text}"')
+            raise ValueError(f'expected "udp:host:port", or the same with {", ".join(TRANSPORTS[1:])}, got "{text}"')
         host, port = host_and_port(address)
         return cls(transport, host, port)
 
@@ -78,13 +78,40 @@ class Api(Section, frozen=True):
         return host_and_port(self.listen)
 
 
+class Tls(Section, frozen=True):
+    """Who we are, and whom we believe; paths of PEM files."""
+
+    certificate: str = ""
+    key: str = ""
+    ca: str = ""
+    verify: bool = True
+    client_certificate: str = ""
+    client_key: str = ""
+    require_client_certificate: bool = False
+
+
+class Limits(Section, frozen=True):
+    """What anybody may take of the SIP ports; times in seconds."""
+
+    connections: Annotated[int, Meta(ge=1)] = 20_000
+    connections_per_address: Annotated[int, Meta(ge=1)] = 500
+    handshake: SomeSeconds = 5.0
+    message: SomeSeconds = 20.0
+    idle: SomeSeconds = 7500.0
+    datagrams_per_second: Count = 5000
+    exempt: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1/128"])
+
+
 class Sip(Section, frozen=True):
     """The SIP user agent."""
 
     listen: list[str] = msgspec.field(default_factory=lambda: ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"])
     advertise: str = ""
     nameservers: list[str] = []
+    websocket_origins: list[str] = []
     answer_strangers: bool = False
+    tls: Tls = Tls()
+    limits: Limits = Limits()
 
     def addresses(self) -> list[Listen]:
         """`listen`, parsed."""

@@ -22,6 +22,7 @@ from c2c_b2bua.config import (
     Calls,
     Config,
     Extension,
+    Limits,
     Listen,
     Numbers,
     Registrar,
@@ -30,6 +31,7 @@ from c2c_b2bua.config import (
     Section,
     Sip,
     Storage,
+    Tls,
     Trunk,
     User,
     Webhooks,
@@ -43,6 +45,7 @@ DAY = re.compile(
     r"[12]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|[12]\d))"
     r"(?<!-02-29)"
 )
+ORIGIN = re.compile(rf"https?://{HOST}(?::\d{{1,5}})?")
 NUMBER = re.compile(r"\+?[0-9A-Za-z*#._-]{1,64}")
 PRIVACY = ("header", "session", "user", "id", "none", "critical")
 """RFC 3323 §4.2, RFC 3325 §9.3."""
@@ -54,6 +57,8 @@ TABLES: dict[str, type[Section]] = {
     "": Config,
     "api": Api,
     "sip": Sip,
+    "sip.tls": Tls,
+    "sip.limits": Limits,
     "registrar": Registrar,
     "storage": Storage,
     "numbers": Numbers,
@@ -133,14 +138,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from unparsed("api.listen", host_and_port, config.api.listen)
     for index, network in enumerate(config.api.rate_exempt):
         yield from unparsed(f"api.rate_exempt[{index}]", ipaddress.ip_network, network)
-    for index, text in enumerate(config.sip.listen):
-        yield from unparsed(f"sip.listen[{index}]", Listen.parse, text)
-    if not config.sip.listen:
-        yield "sip.listen", "expected at least one address"
-    if config.sip.advertise and not HOST_PORT.fullmatch(config.sip.advertise):
-        yield "sip.advertise", f'expected host or host:port, got "{config.sip.advertise}"'
-    for index, text in enumerate(config.sip.nameservers):
-        yield from unparsed(f"sip.nameservers[{index}]", nameserver, text)
+    yield from sip_problems(config.sip)
     if not re.match(r"sqlite:///(?!:memory:).|postgresql://.", config.storage.url):
         yield "storage.url", "expected sqlite:///path or postgresql://user:password@host/database"
     for index, network in enumerate(config.webhooks.allowed_networks):
@@ -153,6 +151,33 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from call_problems(config)
     yield from account_problems(config.account)
     yield from trunk_problems(config.trunk)
+
+
+def sip_problems(sip: Sip) -> Iterator[tuple[str, str]]:
+    for index, text in enumerate(sip.listen):
+        yield from unparsed(f"sip.listen[{index}]", Listen.parse, text)
+        if text.startswith("wss:") and not sip.tls.certificate:
+            yield "sip.tls.certificate", f'missing; "{text}" needs one'
+    if not sip.listen:
+        yield "sip.listen", "expected at least one address"
+    if sip.advertise and not HOST_PORT.fullmatch(sip.advertise):
+        yield "sip.advertise", f'expected host or host:port, got "{sip.advertise}"'
+    for index, text in enumerate(sip.nameservers):
+        yield from unparsed(f"sip.nameservers[{index}]", nameserver, text)
+    for index, origin in enumerate(sip.websocket_origins):
+        if not ORIGIN.fullmatch(origin):
+            yield (
+                f"sip.websocket_origins[{index}]",
+                f'expected an origin such as "https://www.example.com", got "{origin}"',
+            )
+    for index, network in enumerate(sip.limits.exempt):
+        yield from unparsed(f"sip.limits.exempt[{index}]", ipaddress.ip_network, network)
+    if sip.tls.key and not sip.tls.certificate:
+        yield "sip.tls.certificate", "missing; there is a key"
+    if sip.tls.client_key and not sip.tls.client_certificate:
+        yield "sip.tls.client_certificate", "missing; there is a client_key"
+    if sip.tls.require_client_certificate and not sip.tls.ca:
+        yield "sip.tls.ca", "missing; require_client_certificate needs the authorities that sign them"
 
 
 def unparsed(path: str, parser: Callable[[str], object], text: str) -> Iterator[tuple[str, str]]:

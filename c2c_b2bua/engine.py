@@ -23,13 +23,14 @@ from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import Registrar
 from c2c_b2bua.registration.trunk import TrunkChanged, TrunkOrder
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
+from c2c_b2bua.sip.flow import DEFAULT_PORTS, Flow, Interface, Interfaces
 from c2c_b2bua.sip.message import parse
 from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transport.connections import Connections
+from c2c_b2bua.transport.flood import Flood
 from c2c_b2bua.transport.resolver import Resolver
 from c2c_b2bua.transport.udp import UdpSocket
 
@@ -53,7 +54,8 @@ class Shell:
         self.user = user
         self.offset = time.time() - time.monotonic()
         self.resolver = Resolver(sip.nameservers)
-        self.connections = Connections(self.receive, self.unreachable)
+        self.connections = Connections(sip, self.receive, self.unreachable)
+        self.flood = Flood(sip.limits)
         self.udp: dict[int, UdpSocket] = {}
         self.traces: list[Trace] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -76,16 +78,24 @@ class Shell:
         return time.monotonic() + self.offset
 
     async def start(self) -> None:
-        """Open all sockets, then take in messages. OSError names the address that could not be had."""
+        """Open all sockets, then take in messages. OSError names the address or the file that could not be had."""
         self.loop = asyncio.get_running_loop()
         interfaces: list[Interface] = []
+        if any(listen.transport in ("tls", "wss") for listen in self.listen):
+            self.connections.load_certificates()
         for index, listen in enumerate(self.listen):
             try:
                 if listen.transport == "udp":
-                    udp = self.udp[index] = await UdpSocket.bind(listen.host, listen.port, self.receive)
+                    udp = await UdpSocket.bind(listen.host, listen.port, self.receive, self.flood)
+                    self.udp[index] = udp
                     interfaces.append(self.interface(listen, *udp.address, index))
+                elif listen.transport == "tls" and self.connections.server_tls is None:
+                    log.info("no certificate: TLS only connects out", listen=str(listen))
+                    port = listen.port or DEFAULT_PORTS["TLS"]
+                    interfaces.append(self.interface(listen, listen.host, port, index))
                 else:
-                    server, tell = await self.connections.listen(listen.host, listen.port)
+                    transport = listen.transport.upper()
+                    server, tell = await self.connections.listen(transport, listen.host, listen.port)
                     name = server.sockets[0].getsockname()
                     interfaces.append(self.interface(listen, name[0], name[1], index))
                     tell(interfaces[-1])
@@ -97,6 +107,15 @@ class Shell:
         for index, udp in self.udp.items():
             udp.interface = interfaces[index]
         await self.connections.serve()
+
+    def renew_certificates(self) -> None:
+        """Read our certificates again, for connections to come; a file that cannot be used changes nothing."""
+        try:
+            self.connections.renew_certificates()
+        except OSError as error:
+            log.error("certificates not renewed", reason=str(error))
+        else:
+            log.info("certificates renewed")
 
     def interface(self, listen: Listen, host: str, port: int, index: int) -> Interface:
         """What peers are told of a socket: the advertised address, or for a wildcard the address of the default route."""

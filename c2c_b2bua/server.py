@@ -100,7 +100,7 @@ class Server:
 
 
 async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT; a second one while calls are ending ends them at once."""
+    """Run until SIGTERM or SIGINT; a second one while calls are ending ends them at once. SIGHUP renews certificates."""
     server = Server(config)
     stopping = asyncio.Event()
 
@@ -110,6 +110,7 @@ async def serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, server.engine.renew_certificates)
     await server.start()
     log.info("ready", http=config.api.listen, sip=config.sip.listen)
     await stopping.wait()

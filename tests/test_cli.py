@@ -119,7 +119,7 @@ async def test_a_bad_configuration(tmp_path: Path, command: str, text: str | Non
         ("call sip:a@127.0.0.1", "B_URI"),
         ("call sip:a@127.0.0.1 tel:+14155550100", "tel:+14155550100: expected sip:user@host[:port]"),
         ("call sip:a@127.0.0.1 sip:b@[", "sip:b@[: "),
-        ("call sip:a@127.0.0.1 sip:b@127.0.0.1 --listen tls:127.0.0.1:0", "--listen tls:127.0.0.1:0: expected"),
+        ("call sip:a@127.0.0.1 sip:b@127.0.0.1 --listen sctp:127.0.0.1:0", "--listen sctp:127.0.0.1:0: expected"),
         ("call sip:a@127.0.0.1 sip:b@127.0.0.1 --password env:NOT_THERE", "NOT_THERE is not set"),
         ("call sip:a@127.0.0.1 sip:b@127.0.0.1 --ring-timeout 0", "--ring-timeout 0.0: expected seconds"),
         ("call sip:a@127.0.0.1 sip:b@127.0.0.1 --advertise a/b", "--advertise a/b: expected host"),
@@ -159,7 +159,7 @@ async def test_a_second_server_says_so_and_harms_no_call_of_the_first(tmp_path: 
         document, call_id = await bridged(server)
         second = Server(tmp_path / "second", {})
         setattr(second, taken, getattr(server, taken))
-        text = second.settings({}, "", {}).replace(str(tmp_path / "second"), str(tmp_path / "first"))
+        text = second.settings({}, "", {}, {}, {}).replace(str(tmp_path / "second"), str(tmp_path / "first"))
         second.config.write_text(text)
         outcome = await run("serve", "--config", str(second.config))
         assert (outcome.code, outcome.out) == (1, "")

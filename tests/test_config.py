@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from c2c_b2bua.config import Config, Listen
+from c2c_b2bua.config import Config, Listen, nameserver
 from c2c_b2bua.config_file import ConfigError, parse
 from c2c_b2bua.service.settings import load
 
@@ -34,6 +34,19 @@ def test_an_empty_file_is_all_defaults() -> None:
     assert (config.api.connect_status, config.calls.ring_timeout, config.calls.grace) == (200, 30.0, 10.0)
     assert config.calls.codecs == ["PCMU", "PCMA", "telephone-event"]
     assert config.numbers.country == "US"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.53", ("192.0.2.53", 53)),
+        ("127.0.0.1:5353", ("127.0.0.1", 5353)),
+        ("[::1]:54", ("::1", 54)),
+        ("::1", ("::1", 53)),
+    ],
+)
+def test_nameservers(text: str, address: tuple[str, int]) -> None:
+    assert nameserver(text) == address
 
 
 def test_ipv6_listens_have_no_brackets_inside() -> None:
@@ -88,6 +101,19 @@ def test_ipv6_listens_have_no_brackets_inside() -> None:
         ('[sip]\nlisten = ["sctp:127.0.0.1:5060"]', 'c2c.toml: sip.listen[0]: expected "udp:host:port"'),
         ('[sip]\nlisten = ["udp:127.0.0.1:99999"]', "c2c.toml: sip.listen[0]:"),
         ("[sip]\nlisten = []", "c2c.toml: sip.listen: expected at least one"),
+        (
+            '[sip]\nlisten = ["wss:127.0.0.1:443"]',
+            'c2c.toml: sip.tls.certificate: missing; "wss:127.0.0.1:443" needs one',
+        ),
+        ('[sip]\nnameservers = ["dns.example"]', "c2c.toml: sip.nameservers[0]: expected an IP address"),
+        ('[sip]\nnameservers = ["127.0.0.1:99999"]', "c2c.toml: sip.nameservers[0]: expected an IP address"),
+        ('[sip]\nwebsocket_origins = ["example.com"]', "c2c.toml: sip.websocket_origins[0]: expected an origin"),
+        ('[sip.tls]\nkey = "x.key"', "c2c.toml: sip.tls.certificate: missing"),
+        ('[sip.tls]\nclient_key = "x.key"', "c2c.toml: sip.tls.client_certificate: missing"),
+        ("[sip.tls]\nrequire_client_certificate = true", "c2c.toml: sip.tls.ca: missing"),
+        ("[sip.tls]\ncertificat = 1", 'c2c.toml: sip.tls.certificat: unknown key; did you mean "certificate"?'),
+        ('[sip.limits]\nexempt = ["home"]', "c2c.toml: sip.limits.exempt[0]:"),
+        ("[sip.limits]\nmessage = 0", "c2c.toml: sip.limits.message: expected float > 0"),
         ('[sip]\nadvertise = "a b"', "c2c.toml: sip.advertise: expected host"),
         ('[storage]\nurl = "mysql://x"', "c2c.toml: storage.url: expected sqlite:///path"),
         ('[storage]\nurl = "sqlite:///:memory:"', "c2c.toml: storage.url: expected sqlite:///path"),
@@ -140,7 +166,15 @@ def test_the_example_is_complete_and_valid() -> None:
     config = load("config.example.toml")
     assert config.account[0].extension[0].number == "2001"
     sections = (config.api, config.sip, config.storage, config.numbers, config.calls, config.webhooks)
-    for section in (config, *sections, config.account[0], config.account[0].user[0], config.trunk[0]):
+    for section in (
+        config,
+        *sections,
+        config.sip.tls,
+        config.sip.limits,
+        config.account[0],
+        config.account[0].user[0],
+        config.trunk[0],
+    ):
         for key in section.__struct_fields__:
             assert key in text, key
     defaults = read("")

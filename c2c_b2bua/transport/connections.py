@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import ssl
 from collections.abc import Callable
+from functools import lru_cache
 
 import structlog
 
-from c2c_b2bua.sip.flow import Flow, Interface
+from c2c_b2bua.config import Limits, Sip
+from c2c_b2bua.sip.flow import SECURE_TRANSPORTS, Flow, Interface
+from c2c_b2bua.transport.networks import Networks
 from c2c_b2bua.transport.stream import StreamConnection
+from c2c_b2bua.transport.tls import client_context, renew, server_context
+from c2c_b2bua.transport.websocket import WebSocketConnection
 
 CONNECT_TIMEOUT = 4.0
-Peer = tuple[str, str, int]
+Peer = tuple[str, str, int, str]
+"""Transport, address, port, and the name that TLS has proved; `""`: whoever it is."""
 
 log = structlog.get_logger()
 
@@ -19,25 +27,54 @@ log = structlog.get_logger()
 class Connections:
     """Sends over the connection a flow names, else over any to that peer, else over a new one."""
 
-    def __init__(self, receive: Callable[[bytes, Flow], None], unreachable: Callable[[Flow], None]) -> None:
+    def __init__(self, sip: Sip, receive: Callable[[bytes, Flow], None], unreachable: Callable[[Flow], None]) -> None:
         self.receive = receive
         self.unreachable = unreachable
+        self.tls = sip.tls
+        self.origins = sip.websocket_origins
+        self.limits: Limits = sip.limits
+        self.exempt = Networks(sip.limits.exempt)
+        self.server_tls: ssl.SSLContext | None = None
+        self.client_tls: ssl.SSLContext | None = None
         self.servers: list[asyncio.Server] = []
         self.by_number: dict[int, StreamConnection] = {}
         self.by_peer: dict[Peer, StreamConnection] = {}
         self.waiting: dict[Peer, list[bytes]] = {}
         """Peer -> what shall be sent once the connection stands."""
+        self.callers: dict[str, int] = {}
+        """Address -> connections it has opened to us."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.count = 0
 
-    async def listen(self, host: str, port: int) -> tuple[asyncio.Server, Callable[[Interface], None]]:
+    def load_certificates(self) -> None:
+        """Read what TLS needs. OSError names the file that cannot be used."""
+        self.server_tls = server_context(self.tls)
+        self.client_tls = client_context(self.tls)
+
+    def renew_certificates(self) -> None:
+        """Read our certificates again, for connections to come."""
+        if self.client_tls is not None:
+            renew(self.tls, self.server_tls, self.client_tls)
+
+    async def listen(self, transport: str, host: str, port: int) -> tuple[asyncio.Server, Callable[[Interface], None]]:
         """Open a listening socket; OSError when the port is taken. It accepts once it was told its interface."""
         known: list[Interface] = []
+        is_secure = transport in SECURE_TRANSPORTS
 
         def accept() -> StreamConnection:
-            return self.new(known[0])
+            self.count += 1
+            if transport in ("WS", "WSS"):
+                return WebSocketConnection(self.count, known[0], self, self.origins)
+            return StreamConnection(self.count, known[0], self)
 
-        server = await asyncio.get_running_loop().create_server(accept, host, port, start_serving=False)
+        server = await asyncio.get_running_loop().create_server(
+            accept,
+            host,
+            port,
+            start_serving=False,
+            ssl=self.server_tls if is_secure else None,
+            ssl_handshake_timeout=self.limits.handshake if is_secure else None,
+        )
         self.servers.append(server)
         return server, known.append
 
@@ -45,26 +82,46 @@ class Connections:
         for server in self.servers:
             await server.start_serving()
 
-    def new(self, interface: Interface) -> StreamConnection:
-        self.count += 1
-        return StreamConnection(self.count, interface, self.receive, self.opened, self.lost)
-
-    def opened(self, connection: StreamConnection) -> None:
+    def opened(self, connection: StreamConnection) -> bool:
+        """Take a connection in; False when the peer, or everybody together, has too many."""
+        flow = connection.flow
+        if not connection.is_ours:
+            callers = self.callers.get(flow.host, 0)
+            if len(self.by_number) >= self.limits.connections or (
+                callers >= self.limits.connections_per_address and flow.host not in self.exempt
+            ):
+                log.warning("connection refused", transport=flow.transport, peer=flow.host, open=callers)
+                return False
+            self.callers[flow.host] = callers + 1
         self.by_number[connection.number] = connection
-        self.by_peer.setdefault(peer_of(connection.flow), connection)
+        for peer in peers_of(flow):
+            self.by_peer.setdefault(peer, connection)
+        return True
 
     def lost(self, connection: StreamConnection) -> None:
-        self.by_number.pop(connection.number, None)
-        peer = peer_of(connection.flow)
-        if self.by_peer.get(peer) is connection:
-            del self.by_peer[peer]
-        self.unreachable(connection.flow)
+        if self.by_number.pop(connection.number, None) is None:
+            return  # never taken in
+        flow = connection.flow
+        if not connection.is_ours:
+            left = self.callers.pop(flow.host) - 1
+            if left:
+                self.callers[flow.host] = left
+        for peer in peers_of(flow):
+            if self.by_peer.get(peer) is connection:
+                del self.by_peer[peer]
+        self.unreachable(flow)
 
     def send(self, data: bytes, flow: Flow) -> None:
-        connection = self.by_number.get(flow.connection) if flow.connection else None
+        if flow.connection:
+            connection = self.by_number.get(flow.connection)
+            if connection is not None and connection.is_open:
+                connection.send(data)
+            else:
+                # Nobody listens at the port that a peer connected from.
+                asyncio.get_running_loop().call_soon(self.unreachable, flow)
+            return
         peer = peer_of(flow)
-        if connection is None:
-            connection = self.by_peer.get(peer)
+        connection = self.by_peer.get(peer)
         if connection is not None and connection.is_open:
             connection.send(data)
         elif peer in self.waiting:
@@ -77,17 +134,38 @@ class Connections:
 
     async def open(self, flow: Flow, peer: Peer) -> None:
         """Connect, then send what has gathered; a peer that does not take the connection is unreachable."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                _, connection = await loop.create_connection(lambda: self.new(flow.interface), flow.host, flow.port)
+                connection = await self.connect(flow)
         except OSError as error:
-            log.warning("no connection", transport=flow.transport, peer=f"{flow.host}:{flow.port}", reason=str(error))
+            log.warning(
+                "no connection",
+                transport=flow.transport,
+                peer=f"{flow.host}:{flow.port}",
+                name=flow.name,
+                reason=str(error) or type(error).__name__,
+            )
             self.waiting.pop(peer, None)
             self.unreachable(flow)
             return
         for data in self.waiting.pop(peer, []):
             connection.send(data)
+
+    async def connect(self, flow: Flow) -> StreamConnection:
+        """A new connection; OSError without one."""
+        self.count += 1
+        number = self.count
+        if flow.transport not in ("TCP", "TLS"):
+            raise OSError(None, "only a browser opens a WebSocket")
+        is_secure = flow.transport == "TLS"
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: StreamConnection(number, flow.interface, self, True, flow.name),
+            flow.host,
+            flow.port,
+            ssl=self.client_tls if is_secure else None,
+            server_hostname=(flow.name or flow.host) if is_secure else None,
+        )
+        return connection
 
     async def close(self) -> None:
         for server in self.servers:
@@ -99,4 +177,19 @@ class Connections:
 
 
 def peer_of(flow: Flow) -> Peer:
-    return (flow.transport, flow.host, flow.port)
+    """What has to fit for a connection to be used; one to an address, without a name, may be to anybody there."""
+    return (flow.transport, flow.host, flow.port, "" if is_address(flow.name) else flow.name)
+
+
+def peers_of(flow: Flow) -> set[Peer]:
+    """All under which a connection can be found."""
+    return {peer_of(flow), (flow.transport, flow.host, flow.port, "")}
+
+
+@lru_cache(maxsize=1024)
+def is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

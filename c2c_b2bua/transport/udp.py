@@ -1,4 +1,4 @@
-"""SIP over UDP: one socket, one message a datagram (RFC 3261 §18)."""
+"""SIP over UDP: one socket, one message a datagram (RFC 3261 §18), STUN beside it (RFC 5626 §3.5.2)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from socket import SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET, socket
 from typing import Any, cast
 
 from c2c_b2bua.sip.flow import Flow, Interface
+from c2c_b2bua.transport import stun
+from c2c_b2bua.transport.flood import Flood
 
 Receive = Callable[[bytes, Flow], None]
 MAX_FLOWS = 10_000
@@ -17,15 +19,16 @@ RECEIVE_BUFFER = 4 * 1024 * 1024
 class UdpSocket(asyncio.DatagramProtocol):
     """A bound socket; what it receives goes to `receive` with the flow it came over."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, flood: Flood) -> None:
         self.receive = receive
+        self.flood = flood
         self.interface: Interface | None = None
         """Set once there is somebody to receive; until then nothing is taken in."""
         self.flows: dict[Any, Flow] = {}
         self.transport: asyncio.DatagramTransport | None = None
 
     @classmethod
-    async def bind(cls, host: str, port: int, receive: Receive) -> UdpSocket:
+    async def bind(cls, host: str, port: int, receive: Receive, flood: Flood) -> UdpSocket:
         """Open it; OSError when the port is taken."""
         loop = asyncio.get_running_loop()
         family, kind, protocol, _, address = (await loop.getaddrinfo(host, port, type=SOCK_DGRAM))[0]
@@ -39,7 +42,7 @@ class UdpSocket(asyncio.DatagramProtocol):
         except OSError:
             opened.close()
             raise
-        transport, udp = await loop.create_datagram_endpoint(lambda: cls(receive), sock=opened)
+        transport, udp = await loop.create_datagram_endpoint(lambda: cls(receive, flood), sock=opened)
         udp.transport = transport
         return udp
 
@@ -51,6 +54,13 @@ class UdpSocket(asyncio.DatagramProtocol):
         return str(name[0]), int(name[1])
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
+        if not self.flood.passes(addr[0]):
+            return
+        if stun.is_stun(data):
+            answer = stun.answer(data, addr[0], addr[1])
+            if answer is not None and self.transport is not None:
+                self.transport.sendto(answer, addr)
+            return
         flow = self.flows.get(addr)
         if flow is None:
             if self.interface is None:

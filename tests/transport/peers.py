@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -59,8 +60,8 @@ class TcpPeer:
         self.frames: list[bytes] = []
 
     @classmethod
-    async def connect(cls, interface: Interface) -> TcpPeer:
-        return cls(*await asyncio.open_connection(interface.host, interface.port))
+    async def connect(cls, interface: Interface, tls: ssl.SSLContext | None = None) -> TcpPeer:
+        return cls(*await asyncio.open_connection(interface.host, interface.port, ssl=tls))
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -97,7 +98,9 @@ class TcpPhone:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[TcpPhone]:
+    async def open(
+        cls, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[TcpPhone]:
         phone = cls()
         opened: list[TcpPeer] = []
 
@@ -105,7 +108,7 @@ class TcpPhone:
             opened.append(TcpPeer(reader, writer))
             phone.connections.put_nowait(opened[-1])
 
-        server = await asyncio.start_server(accept, host, port)
+        server = await asyncio.start_server(accept, host, port, ssl=tls)
         phone.port = server.sockets[0].getsockname()[1]
         try:
             yield phone
@@ -120,9 +123,9 @@ class TcpPhone:
 
 
 @asynccontextmanager
-async def engine(*listen: str) -> AsyncIterator[Engine]:
-    """An engine on free ports."""
-    running = Engine(Sip(listen=list(listen), answer_strangers=True))
+async def engine(*listen: str, **sip: Any) -> AsyncIterator[Engine]:
+    """An engine on free ports; `sip` are settings of `[sip]`."""
+    running = Engine(Sip(listen=list(listen), answer_strangers=True, **sip))
     await running.start()
     try:
         yield running

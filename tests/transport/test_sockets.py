@@ -15,7 +15,7 @@ from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.sip.message import Request, Response
-from c2c_b2bua.transaction.actions import Work
+from c2c_b2bua.transaction.actions import Reply, Work
 from tests.transport.peers import PATIENCE, TcpPeer, TcpPhone, UdpPeer, engine, options
 
 
@@ -201,6 +201,33 @@ async def test_a_connection_is_opened_and_used_again(host: str) -> None:
         assert len(running.connections.by_number) == 1
 
 
+async def test_a_response_finds_its_way_back() -> None:
+    """The stream is gone before we answer: the response goes to the port that its Via names (RFC 3261 §18.2.2)."""
+    async with engine("tcp:127.0.0.1:0") as running, TcpPhone.open() as phone:
+        peer = await TcpPeer.connect(running.core.interfaces.interfaces[0])
+        late: list[tuple[str, Request]] = []
+        asked = asyncio.Event()
+
+        def requested(owner: str, key: str, request: Request, now: float) -> Work:
+            late.append((key, request))
+            asked.set()
+            return []
+
+        running.core.requested = requested  # type: ignore[method-assign]
+        peer.send(options(1, port=phone.port))
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
+        await peer.close()
+        ((key, request),) = late
+        server = running.core.servers[key]
+        async with asyncio.timeout(PATIENCE):
+            while server.flow.connection:  # noqa: ASYNC110 (until the engine has noticed)
+                await asyncio.sleep(0.01)
+        running.carry_out(running.core.settle([Reply(key, request.response(200))], running.now()))
+        response = await (await phone.next()).next()
+        assert isinstance(response, Response) and response.status == 200
+
+
 async def test_two_calls_wait_for_one_connection() -> None:
     async with engine("tcp:127.0.0.1:0") as running, TcpPhone.open() as phone:
         for number in (1, 2, 3):
@@ -289,7 +316,7 @@ async def test_nothing_is_taken_in_before_there_is_a_core() -> None:
     listen = starting.connections.listen
     early = asyncio.Event()
 
-    async def listen_late(host: str, port: int) -> object:
+    async def listen_late(transport: str, host: str, port: int) -> object:
         udp = starting.udp[0]
         received = udp.datagram_received
 
@@ -302,7 +329,7 @@ async def test_nothing_is_taken_in_before_there_is_a_core() -> None:
             stranger.sendto(b"OPTIONS sip:us SIP/2.0\r\n\r\n", udp.address)
         async with asyncio.timeout(PATIENCE):
             await early.wait()
-        return await listen(host, port)
+        return await listen(transport, host, port)
 
     starting.connections.listen = listen_late  # type: ignore[assignment, method-assign]
     await starting.start()
