@@ -47,6 +47,7 @@ class CallMetrics(Collector):
         for word, text in WEBHOOKS.items():
             yield CounterMetricFamily(f"c2c_webhooks_{word}", text, value=getattr(deliveries.counts, word))
         yield GaugeMetricFamily("c2c_webhooks_waiting", "Events on their way to webhooks", value=deliveries.waiting)
+        yield GaugeMetricFamily("c2c_calls_queued", "Calls that wait for a trunk", value=len(calls.waiting))
         failed = CounterMetricFamily(
             "c2c_trunk_legs_failed", "Legs that a trunk did not get answered", labels=["trunk", "sip_code", "cause"]
         )

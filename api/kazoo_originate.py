@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from c2c_b2bua.service.errors import InvalidError
+from c2c_b2bua.service.history import timestamp
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.originate import Plan, Wording
 
@@ -79,6 +80,9 @@ def originate(plan: Plan, call: LiveCall) -> dict[str, Any]:
     for name in ("bypass_media", "presence_id", "ringback", "custom_sip_headers"):
         if name in body:
             data[name] = body[name]
+    if call.state == "queued":
+        data["queued"] = True
+        data["expected_start"] = timestamp(call.expected_start)
     if hold_media := body.get("music_on_hold", {}).get("media_id"):
         data["hold_media"] = hold_media
     return data

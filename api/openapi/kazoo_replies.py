@@ -13,6 +13,9 @@ from api.openapi.operation import any_of
 
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Moment = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds; null: it did not happen")]
+ExpectedStart = Annotated[
+    str, Meta(description="When a call that waits for a trunk is probably made; null: when another one ends")
+]
 Gregorian = Annotated[int, Meta(description="Seconds since the year 0: Unix time + 62167219200")]
 StoredDocument = Annotated[dict[str, Any], any_of("StoredClickToCall")]
 
@@ -109,6 +112,8 @@ class Originate(msgspec.Struct, kw_only=True):
     ringback: str | UnsetType = UNSET
     custom_sip_headers: dict[str, Any] | UnsetType = UNSET
     hold_media: str | UnsetType = UNSET
+    queued: Annotated[bool, Meta(description="It waits for a place on a trunk")] | UnsetType = UNSET
+    expected_start: ExpectedStart | UnsetType | None = UNSET
 
 
 class Leg(msgspec.Struct, kw_only=True):
@@ -145,7 +150,8 @@ class Call(msgspec.Struct, kw_only=True):
 class LiveCall(Call, kw_only=True):
     """A call that goes on."""
 
-    state: Literal["dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
+    state: Literal["queued", "dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
+    expected_start: ExpectedStart | UnsetType | None = UNSET
 
 
 class HistoryItem(Call, kw_only=True):
@@ -166,6 +172,9 @@ class HistoryItem(Call, kw_only=True):
     bridged_at: Moment | UnsetType | None = UNSET
     ended_at: Moment | UnsetType | None = UNSET
     legs: list[Leg] | UnsetType = UNSET
+    attempts: Annotated[list[Leg], Meta(description="Those that were rung too, and are not the leg")] | UnsetType = (
+        UNSET
+    )
 
 
 class Verdict(msgspec.Struct, kw_only=True):
@@ -181,6 +190,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     message: str | UnsetType = UNSET
     errors: dict[str, Any] | UnsetType = UNSET
     retry_after: Annotated[float, Meta(description="Seconds")] | UnsetType = UNSET
+    queued: Annotated[bool, Meta(description="The call would wait for a place on a trunk")] | UnsetType = UNSET
 
 
 class PlannedLeg(msgspec.Struct, kw_only=True):

@@ -49,7 +49,7 @@ class TvoxCall(msgspec.Struct, kw_only=True, rename="camel"):
     number: Annotated[str, Meta(description="The other side")]
     job_label: str
     service_code: str
-    state: Literal["dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
+    state: Literal["queued", "dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
     start_time: Moment
 
 

@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegFailed, LegRerouted, LegRinging
 from c2c_b2bua.call.order import CallOrder
-from c2c_b2bua.call.record import LegName
+from c2c_b2bua.call.record import CallRecord, EndedBy
 from c2c_b2bua.config import Config
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import NotWhitelistedError, TooManyError, UnavailableError
 from c2c_b2bua.service.history import History, encoder, history_id, history_id_at, shown
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.originate import Connect, Plan, Planner
+from c2c_b2bua.service.pacing import Timer, WaitingRoom
 from c2c_b2bua.service.replays import DAY, Replays
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.storage.history import Accepted
@@ -25,7 +28,10 @@ from c2c_b2bua.throttle import Buckets
 PATIENCE = {"ringing": 2.0, "answered": 20.0}
 """Seconds a connect waits at most for the first leg to do this."""
 DRAINING_WAIT = 5.0
-LEGS: tuple[LegName, LegName] = ("a", "b")
+Later = Callable[[float, Callable[[], None]], Timer]
+"""Call something after so many seconds."""
+
+log = structlog.get_logger()
 
 
 class CallEngine(Protocol):
@@ -43,7 +49,7 @@ class CallEngine(Protocol):
 class Calls:
     """Every connect goes through here; while `draining`, none does."""
 
-    def __init__(self, settings: Config, engine: CallEngine, history: History, planner: Planner) -> None:
+    def __init__(self, settings: Config, engine: CallEngine, history: History, planner: Planner, later: Later) -> None:
         self.settings = settings
         self.engine = engine
         self.history = history
@@ -58,6 +64,9 @@ class Calls:
         self.contact_buckets = Buckets()
         self.replays = Replays()
         self.tokens = Tokens(secrets.token_bytes(32))
+        self.waiting = WaitingRoom(
+            settings.calls.queue_size, settings.calls.queue_timeout, engine.now, later, self.start_waiting, self.give_up
+        )
         self.draining = False
         self.refused: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
@@ -102,19 +111,77 @@ class Calls:
             reply = request.wording.accepted(plan, call)
             await self.keep(call, request, reply)
         except BaseException:
+            self.waiting.leave(call)
             self.forget(call)
             raise
         self.accepted += 1
         if request.until != "accepted":
             call.outcome = asyncio.get_running_loop().create_future()
             call.settles_at = "ringing_a" if request.until == "ringing" else "answered_a"
+        if call.state == "queued":
+            self.waiting.ready(call)
+        else:
+            self.ring(call, plan)
+        return await self.outcome(call, request) if call.outcome else reply
+
+    def ring(self, call: LiveCall, plan: Plan) -> None:
+        """Make the call."""
         try:
             self.engine.connect(self.planner.order(plan, call.call_id))
         except BaseException:
             self.forget(call)
-            self.history.give_up(call.history_id, call.call_id, now)
+            self.history.give_up(call.history_id, call.call_id, call.accepted_at)
             raise
-        return await self.outcome(call, request) if call.outcome else reply
+
+    # ── waiting for a trunk ──────────────────────────────────────────────────────────────────────────────────────
+
+    def needs_to_wait(self, plan: Plan, now: float) -> bool:
+        """False: all trunks it needs are taken. True: it may wait for them. TooManyError."""
+        if self.waiting and plan.needs_trunk:
+            self.waiting.require_space(self.routes.trunks.wait(now))
+            return True
+        try:
+            self.planner.take_trunks(plan, now)
+        except TooManyError as error:
+            self.waiting.require_space(error.wait)
+            return True
+        return False
+
+    def start_waiting(self, call: LiveCall, plan: Plan) -> float:
+        """It is the turn of a call that waited: 0.0 and it is made, or the seconds after which to try again."""
+        now = self.engine.now()
+        try:
+            self.planner.take_trunks(plan, now)
+        except TooManyError as error:
+            return error.wait
+        call.takes(plan.ways)
+        call.state = "dialling"
+        try:
+            self.ring(call, plan)
+        except Exception:
+            log.exception("a call that waited cannot be made", call_id=call.call_id)
+            call.settle("NORMAL_TEMPORARY_FAILURE")
+        return 0.0
+
+    def give_up(self, call: LiveCall) -> None:
+        """It waited in vain."""
+        text = f"no trunk had a place within {self.settings.calls.queue_timeout:g} s"
+        self.end_waiting(call, "timer", "NORMAL_CIRCUIT_CONGESTION", text)
+
+    def end_waiting(self, call: LiveCall, ended_by: EndedBy, cause: str, text: str) -> None:
+        """The end of a call of which nobody was rung."""
+        now = self.engine.now()
+        record = CallRecord(call_id=call.call_id, accepted_at=call.accepted_at, ended_at=now, ended_by=ended_by)
+        record.cause, record.reason = cause, text
+        self.hear(CallEnded(call.call_id, now, record))
+
+    def drain(self) -> None:
+        """No new calls; those that wait for a trunk are ended."""
+        self.draining = True
+        for call in self.waiting.close():
+            self.end_waiting(call, "error", "NORMAL_TEMPORARY_FAILURE", "the service is stopping")
+
+    # ── what has to be right ─────────────────────────────────────────────────────────────────────────────────────
 
     def require_open(self) -> None:
         """UnavailableError while draining."""
@@ -138,7 +205,7 @@ class Calls:
     def admit(self, plan: Plan, now: float) -> LiveCall:
         """From here on the call counts."""
         document = plan.request.document
-        self.planner.take_trunks(plan, now)
+        has_to_wait = self.needs_to_wait(plan, now)
         token = self.tokens.token() + self.tokens.token()
         call = LiveCall(
             history_id=history_id(now, token[10:]),
@@ -149,14 +216,19 @@ class Calls:
             extension=plan.extension.route,
             accepted_at=now,
             details=plan.request.details,
-            places={leg: way.trunk for leg, way in zip(LEGS, plan.ways, strict=True) if way},
         )
+        if has_to_wait:
+            call.state = "queued"
+            call.expected_start = self.routes.trunks.next_start(self.waiting.enter(call, plan), now)
+        else:
+            call.takes(plan.ways)
         self.live[call.call_id] = call
         self.active[document.id] += 1
         return call
 
     def forget(self, call: LiveCall) -> None:
         """The call counts no longer."""
+        self.waiting.wake()
         del self.live[call.call_id]
         call.release()
         self.active[call.document_id] -= 1
@@ -220,6 +292,7 @@ class Calls:
                 self.routes.trunks.by_name[news.trunk].fail(news.why, news.is_local, news.at)
             case LegRerouted():
                 call.moves(news.leg, self.routes.trunks.by_name[news.trunk], news.at)
+                self.waiting.wake()
             case LegRinging(leg="a"):
                 call.reaches("ringing_a")
             case LegRinging():
@@ -247,6 +320,12 @@ class Calls:
 
     def hang_up(self, call: LiveCall) -> bool:
         """End a call that goes on; False when it is over by now."""
+        if call.state == "queued":
+            if not self.waiting.is_ready(call):
+                return False
+            self.waiting.leave(call)
+            self.end_waiting(call, "api", "ORIGINATOR_CANCEL", "hung up before a trunk had a place")
+            return True
         return self.engine.hang_up(call.call_id)
 
     def of(self, account_id: str, document_id: str | None = None) -> list[LiveCall]:

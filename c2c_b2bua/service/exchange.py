@@ -59,8 +59,9 @@ class Exchange:
         self.history = History(HistoryStore(self.database), engine.now)
         self.registrations = Registrations(settings, engine, store, BindingStore(self.database))
         routes = Routes(settings, self.registrations.contacts)
-        self.calls = Calls(settings, engine, self.history, Planner(settings, routes))
+        self.calls = Calls(settings, engine, self.history, Planner(settings, routes), later)
         self.trunk_watch = TrunkWatch(routes.trunks, engine)
+        self.trunk_watch.heard.append(self.calls.waiting.wake)
         extensions = Extensions(self.accounts, self.documents)
         self.transactions = Transactions(self.calls, self.history.store, extensions)
         self.webhooks = Webhooks(settings.webhooks, self.history.store, extensions, engine.now, later)
@@ -85,7 +86,7 @@ class Exchange:
 
     def drain(self) -> None:
         """From now on connect answers that the service is stopping; everything else goes on."""
-        self.calls.draining = True
+        self.calls.drain()
 
     async def stop(self) -> None:
         """Deliver and write what is waiting, close the database."""

@@ -8,10 +8,13 @@ from typing import Any, Literal
 import msgspec
 
 from c2c_b2bua.call.record import LegName
+from c2c_b2bua.service.history import timestamp
 from c2c_b2bua.service.listing import GREGORIAN
-from c2c_b2bua.service.trunks import Trunk
+from c2c_b2bua.service.trunks import Trunk, Way
 
-State = Literal["dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
+State = Literal["queued", "dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
+
+LEGS: tuple[LegName, LegName] = ("a", "b")
 
 
 class LiveCall(msgspec.Struct, kw_only=True, eq=False):
@@ -28,6 +31,8 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
     details: dict[str, Any]
     """What the request said about the call, such as `metadata`; shown wherever the call is."""
     state: State = "dialling"
+    expected_start: float | None = None
+    """Of a call that waits for a trunk: when its first leg is probably rung; None: that cannot be told."""
     places: dict[LegName, Trunk] = {}
     """The trunk that each leg is on, if any."""
     outcome: asyncio.Future[str] | None = None
@@ -36,7 +41,10 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
 
     def shown(self) -> dict[str, Any]:
         """As a history item, with the state it is in."""
-        return {**self.item(), "state": self.state}
+        shown = {**self.item(), "state": self.state}
+        if self.state == "queued":
+            shown["expected_start"] = timestamp(self.expected_start)
+        return shown
 
     def item(self) -> dict[str, Any]:
         """As a history item."""
@@ -58,6 +66,10 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
         """Tell a waiting connect, unless it knows already."""
         if self.outcome and not self.outcome.done():
             self.outcome.set_result(cause)
+
+    def takes(self, ways: tuple[Way | None, ...]) -> None:
+        """It is on these trunks now, which have counted it."""
+        self.places = {leg: way.trunk for leg, way in zip(LEGS, ways, strict=True) if way}
 
     def moves(self, leg: LegName, trunk: Trunk, now: float) -> None:
         """The leg is tried by another trunk, which may have been full by then: it is counted all the same."""

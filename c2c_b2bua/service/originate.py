@@ -59,6 +59,10 @@ class Plan(msgspec.Struct, kw_only=True):
     """Of both legs; None: not by a trunk."""
 
     @property
+    def needs_trunk(self) -> bool:
+        return any(route.kind == "trunk" for route in self.routes)
+
+    @property
     def first(self) -> Side:
         return self.contact if self.request.document.contact_first else self.extension
 
@@ -156,9 +160,11 @@ class Planner:
 
     def take_trunks(self, plan: Plan, now: float) -> None:
         """A place on a trunk for each leg that needs one; TooManyError, and then none is held."""
-        sides = zip(plan.routes, (plan.second, plan.first), strict=True)
-        callers = [caller.number if route.kind == "trunk" else None for route, caller in sides]
-        plan.ways = self.routes.trunks.take(callers, now)
+        plan.ways = self.routes.trunks.take(callers_by_trunk(plan), now)
+
+    def choose_trunks(self, plan: Plan) -> None:
+        """As `take_trunks` when every trunk has a place; none is taken."""
+        plan.ways = self.routes.trunks.best(callers_by_trunk(plan))
 
     def order(self, plan: Plan, call_id: str) -> CallOrder:
         """What the engine is told."""
@@ -247,6 +253,12 @@ class Planner:
             session_expires=self.settings.calls.session_expires,
             headers=headers,
         )
+
+
+def callers_by_trunk(plan: Plan) -> list[str | None]:
+    """Who calls on the first leg and on the second; None for one that needs no trunk."""
+    sides = zip(plan.routes, (plan.second, plan.first), strict=True)
+    return [caller.number if route.kind == "trunk" else None for route, caller in sides]
 
 
 def checked_metadata(value: Any) -> dict[str, Any]:

@@ -54,6 +54,7 @@ async def rehearse(calls: Calls, request: Connect) -> dict[str, Any]:
     with kept(calls.buckets, document.id):
         verdicts.ask("throttle", lambda: calls.throttle(document, now))
     legs: list[dict[str, Any]] = []
+    waits: list[bool] = []
     invite = None
     if verdicts.ask("contact", lambda: plans.append(planner.plan(request))):
         plan = plans[0]
@@ -61,9 +62,13 @@ async def rehearse(calls: Calls, request: Connect) -> dict[str, Any]:
         with kept(calls.contact_buckets, contact_key(plan)):
             verdicts.ask("limits", lambda: calls.check_limits(plan, now))
         if verdicts.ask("route", lambda: planner.find_routes(plan)) and verdicts.ask(
-            "trunk", lambda: planner.take_trunks(plan, now)
+            "trunk", lambda: waits.append(calls.needs_to_wait(plan, now))
         ):
-            give_back(plan.ways)
+            if waits[0]:
+                verdicts.given[-1]["queued"] = True
+                planner.choose_trunks(plan)
+            else:
+                give_back(plan.ways)
             order = planner.order(plan, CALL_ID)
             legs = [
                 {"leg": name, "target": party.target, "trunk": party.trunk or None, "uri": party.uri}

@@ -19,6 +19,7 @@ from c2c_b2bua.service.pace import Pace
 from c2c_b2bua.sip.reason import Why
 
 PROXY_PARTS = re.compile(r"sips?:(?:[^@]*@)?(?P<host>\[[^\]]*\]|[^:;]+)(?P<port>:\d+)?")
+UNLIMITED = 1 << 30
 BUSY = 1.0
 """Seconds after which a trunk that has all the calls it takes is asked again."""
 
@@ -56,6 +57,11 @@ class Trunk:
     def is_full(self) -> bool:
         """It has all the calls it takes."""
         return bool(self.settings.max_calls) and self.calls >= self.settings.max_calls
+
+    @property
+    def free(self) -> int:
+        """How many more calls it takes."""
+        return max(0, self.settings.max_calls - self.calls) if self.settings.max_calls else UNLIMITED
 
     def is_open(self, now: float) -> bool:
         """Whether a call may come over from another trunk that failed, be the pace what it will."""
@@ -152,6 +158,21 @@ class Trunks:
             is_first = False
             ways.append(way)
         return tuple(ways)
+
+    def wait(self, now: float) -> float:
+        """Seconds until one of them has a place."""
+        return min(trunk.wait(now) for trunk in self.all) or BUSY
+
+    def best(self, callers: list[str | None]) -> tuple[Way | None, ...]:
+        """The ways as if every trunk had a place; none is taken."""
+        found = [self.for_caller(caller) if caller is not None else None for caller in callers]
+        return tuple(Way(trunks[0], tuple(trunks[1:])) if trunks else None for trunks in found)
+
+    def next_start(self, ahead: int, now: float) -> float | None:
+        """When a call is made that has so many before it, if nobody hangs up; None: somebody has to."""
+        trunks = [trunk for trunk in self.all if trunk.is_up] or self.all
+        starts = [at for trunk in trunks for at in trunk.pace.starts(now, min(trunk.free, ahead + 1))]
+        return sorted(starts)[ahead] if len(starts) > ahead else None
 
     def find(self, caller: str, is_paced: bool, now: float) -> Way | float:
         """The way of a leg, or the seconds after which asking again makes sense."""

@@ -437,7 +437,8 @@ class TestLimits:
 
     @pytest.fixture
     def settings_text(self) -> str:
-        text = SETTINGS.replace("[calls]", "[api]\nconnect_status = 202\n[calls]\nmax_calls = 3\ncontact_cooldown = 60")
+        limits = "[calls]\nmax_calls = 3\nqueue_size = 0\ncontact_cooldown = 60"
+        text = SETTINGS.replace("[calls]", f"[api]\nconnect_status = 202\n{limits}")
         limits = 'max_calls = 1\nhotlines = ["+14155550199"]\n'
         return text + limits + '[[trunk]]\nname = "second"\nproxy = "sips:second.example"\ncalls_per_second = 1\n'
 

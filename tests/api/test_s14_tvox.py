@@ -407,7 +407,7 @@ async def test_14_3_record_call_is_refused_before_anything_rings(tvox: Tvox) -> 
 class TestLimits:
     @pytest.fixture
     def settings_text(self) -> str:
-        return settings_with_people().replace("[calls]", "[calls]\nmax_calls = 2") + "max_calls = 1\n"
+        return settings_with_people().replace("[calls]", "[calls]\nmax_calls = 2\nqueue_size = 0") + "max_calls = 1\n"
 
     async def test_14_5_limits_say_when_to_ask_again(self, tvox: Tvox) -> None:
         tvox.api.engine.clock = tvox.api.engine.now()

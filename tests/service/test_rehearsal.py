@@ -177,6 +177,7 @@ async def test_strangers_are_told_nothing(exchange: Exchange) -> None:
 async def test_a_trunk_that_is_full(exchange: Exchange) -> None:
     (trunk,) = exchange.calls.routes.trunks
     trunk.settings = msgspec.structs.replace(trunk.settings, max_calls=1)
+    exchange.calls.waiting.size = 0
     document = await made(exchange)
     for _ in range(3):
         told = await rehearse(exchange.calls, await request(exchange, document))
@@ -199,6 +200,10 @@ async def test_the_pace_of_a_trunk_is_not_used_up(tmp_path: Path, engine: Script
         for _ in range(5):
             assert (await rehearse(exchange.calls, await request(exchange, document)))["accepted"]
         await exchange.calls.connect(await request(exchange, document))
+        told = await rehearse(exchange.calls, await request(exchange, document))
+        assert (told["accepted"], told["verdicts"][-1]) == (True, {"policy": "trunk", "passed": True, "queued": True})
+        assert ([leg["trunk"] for leg in told["legs"]], len(exchange.calls.waiting)) == ([None, "carrier"], 0)
+        exchange.calls.waiting.size = 0
         assert failed(await rehearse(exchange.calls, await request(exchange, document))) == ["trunk"]
     finally:
         await exchange.stop()

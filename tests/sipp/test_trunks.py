@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -23,9 +24,10 @@ Settings = Mapping[str, object]
 class Carriers:
     """A server whose trunks `t1`, `t2` … are scenarios, or nobody (""); each with settings of its own."""
 
-    def __init__(self, directory: Path, *trunks: tuple[str, Settings], a: str = "") -> None:
+    def __init__(self, directory: Path, *trunks: tuple[str, Settings], a: str = "", calls: int = 1) -> None:
         self.directory = directory
         self.trunks = trunks
+        self.calls = calls
         self.a = Sipp(a, directory / "a") if a else None
         self.played: list[Sipp | None] = []
         self.stack = AsyncExitStack()
@@ -39,7 +41,7 @@ class Carriers:
                 name = f"t{number}"
                 sipp = None
                 if scenario:
-                    sipp = await stack.enter_async_context(Sipp(scenario, self.directory / name))
+                    sipp = await stack.enter_async_context(Sipp(scenario, self.directory / name, calls=self.calls))
                 self.played.append(sipp)
                 proxy = f"sip:{LOOPBACK}:{sipp.port if sipp else free_port()}"
                 values = {"name": name, "proxy": proxy, **LOGIN, **settings}
@@ -195,6 +197,40 @@ async def test_nobody_is_rung_again_who_was_busy(tmp_path: Path) -> None:
         assert (leg(record, "b")["trunk"], record["cause"]) == ("t1", "USER_BUSY")
         assert carriers.played[1]
         assert carriers.played[1].messages() == []
+
+
+async def test_calls_are_paced(tmp_path: Path) -> None:
+    paced = ("a_busy", {"calls_per_second": 2})
+    async with Carriers(tmp_path, paced, calls=5) as carriers:
+        document = await carriers.server.create("2001", dial_first="contact")
+        replies = [await carriers.server.connect(document, CUSTOMER) for _ in range(5)]
+        assert [reply.get("queued") for reply in replies] == [None, None, True, True, True]
+        assert "c2c_calls_queued 3.0" in await carriers.metrics()
+        records = [await carriers.server.ended(document, reply["call_id"]) for reply in replies]
+        assert [record["cause"] for record in records] == ["USER_BUSY"] * 5
+        carrier = carriers.played[0]
+        assert carrier
+        await carrier.passed()
+        invites = [message.at for message in carrier.messages() if message.first_line.startswith("INVITE")]
+        since = [(at - invites[0]).total_seconds() for at in invites]
+        assert len(since) == 5
+        for seconds, told in zip(since[2:], (0.5, 1.0, 1.5), strict=True):
+            assert told - 0.1 <= seconds <= told + 0.3
+        for at, reply in zip(invites[2:], replies[2:], strict=True):
+            expected = datetime.datetime.fromisoformat(reply["expected_start"]).astimezone().replace(tzinfo=None)
+            assert abs((at - expected).total_seconds()) < 0.3
+
+
+async def test_who_waits_when_the_service_stops_is_told(tmp_path: Path) -> None:
+    async with Carriers(tmp_path, ("a_busy", {"calls_per_second": 0.01})) as carriers:
+        document = await carriers.server.create("2001", dial_first="contact")
+        first, second = [await carriers.server.connect(document, CUSTOMER) for _ in range(2)]
+        await carriers.server.ended(document, first["call_id"])
+        assert second["queued"]
+        await carriers.server.stop()
+        await carriers.server.start()
+        record = await carriers.server.ended(document, second["call_id"])
+        assert (record["result"], record["reason"], record["legs"]) == ("error", "the service is stopping", [])
 
 
 async def test_what_a_carrier_is_told(tmp_path: Path) -> None:
