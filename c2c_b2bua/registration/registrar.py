@@ -34,6 +34,7 @@ REGISTRAR = "the registrar"
 """Key of its timers; a Call-ID has no spaces."""
 EXTENSIONS = frozenset({"path", "outbound"})
 MOST_CREDENTIALS = 4
+LONGEST_AGENT = 64
 FlowKey = int | tuple[str, str, int]
 
 
@@ -127,10 +128,10 @@ class Registrar:
         subscriber = names.get(user)
         given = [c for c in request.challenges("Authorization")[:MOST_CREDENTIALS] if c.scheme.lower() == "digest"]
         verdict = self.digest.judge(given, "REGISTER", hosts, password_of(subscriber, given), flow.host, now)
-        if given:
-            self.digest.answered(user, flow.host)
+        agent = (request.get("User-Agent") or "")[:LONGEST_AGENT]
+        self.digest.answered(given, user, agent, flow.host, verdict == "accepted")
         if verdict != "accepted" or subscriber is None:
-            challenges = self.digest.challenges(given, to.host, user, flow.host, verdict == "stale", now)
+            challenges = self.digest.challenges(given, to.host, user, agent, flow.host, verdict == "stale", now)
             return [self.reply(key, request, 401, WWW_Authenticate=challenges)]
         sender = request.address("From").uri
         if sender.host != to.host or names.get(unquote(sender.user or "")) is not subscriber:

@@ -28,7 +28,9 @@ SLOT = 60
 """Seconds of nonces that are forgotten together."""
 GUESSES, GUESS_EVERY = 10.0, 20.0
 """Wrong passwords that one address has at once, and the seconds until it gets another one."""
-MOST_UNANSWERED = 10_000
+MOST_REMEMBERED = 10_000
+MD5_ONLY = ("baresip v0.", "baresip v1.", "baresip v2.", "twinkle/1.", "asterisk pbx", "freeswitch")
+"""How the User-Agents begin, in lower case, of those that were seen to stop at a challenge with SHA-256."""
 
 
 def source_of(host: str) -> str:
@@ -109,8 +111,10 @@ class ServerDigest:
         self.algorithms = algorithms
         self.nonces = Nonces(secret, tokens, lifetime, since)
         self.guesses = Buckets()
-        self.unanswered: dict[tuple[str, str], None] = {}
-        """(user, source) that was shown all algorithms, and has not come back with credentials yet."""
+        self.unanswered: set[tuple[str, ...]] = set()
+        """(user, User-Agent, source) that was shown all algorithms, and has not come back with credentials yet."""
+        self.modest: set[tuple[str, ...]] = set()
+        """(user, User-Agent) that proved to be who they are by the last of them."""
 
     def is_muted(self, host: str, now: float) -> bool:
         """Whether this address has guessed wrong so often that it is not listened to for a while."""
@@ -164,36 +168,50 @@ class ServerDigest:
         return given["qop"].lower() == "auth" and is_count and bool(given.get("cnonce"))
 
     def challenges(
-        self, given: list[Challenge], realm: str, user: str, host: str, is_stale: bool, now: float
+        self, given: list[Challenge], realm: str, user: str, agent: str, host: str, is_stale: bool, now: float
     ) -> list[str]:
-        """WWW-Authenticate values, strongest first (RFC 8760 §2.4).
+        """WWW-Authenticate values, strongest first (RFC 8760 §2.4); `agent` is the User-Agent.
 
-        Phones from before RFC 8760 stop at a first challenge they do not know, instead of taking the next: whoever has
-        come with credentials of the last algorithm, or was shown all and comes back without any, is shown only the last.
+        Phones from before RFC 8760 stop at a first challenge they do not know, instead of taking the next: whoever is
+        such a phone, or was shown all and comes back without credentials, is shown only the last.
         """
-        algorithms = self.algorithms
-        if given:
-            if given[0].parameters.get("algorithm", "MD5").upper() == algorithms[-1]:
-                algorithms = algorithms[-1:]
-        elif len(algorithms) > 1:
-            who = (user, source_of(host))
-            if who in self.unanswered:
-                algorithms = algorithms[-1:]
-            else:
-                if len(self.unanswered) >= MOST_UNANSWERED:
-                    self.unanswered.clear()
-                self.unanswered[who] = None
-        nonce = self.nonces.make(realm, source_of(host), now)
+        algorithms, source = self.algorithms, source_of(host)
+        if len(algorithms) > 1 and self.is_modest(given, user, agent, source):
+            algorithms = algorithms[-1:]
+        nonce = self.nonces.make(realm, source, now)
         stale = ", stale=true" if is_stale else ""
         return [
             f'Digest realm={quote(realm)}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{stale}'
             for algorithm in algorithms
         ]
 
-    def answered(self, user: str, host: str) -> None:
-        """Somebody came with credentials: they understand what they are shown."""
-        if self.unanswered:
-            self.unanswered.pop((user, source_of(host)), None)
+    def is_modest(self, given: list[Challenge], user: str, agent: str, source: str) -> bool:
+        """Whether this phone, which came with these credentials, knows the last algorithm only."""
+        if given:
+            return self.is_last(given[0])
+        if (user, agent) in self.modest or (user, agent, source) in self.unanswered:
+            return True
+        if self.algorithms[-1] == "MD5" and agent.lower().startswith(MD5_ONLY):
+            return True
+        remember(self.unanswered, (user, agent, source))
+        return False
+
+    def answered(self, given: list[Challenge], user: str, agent: str, host: str, is_accepted: bool) -> None:
+        """A phone came with credentials: it understands what it was shown."""
+        if given:
+            self.unanswered.discard((user, agent, source_of(host)))
+            if is_accepted and self.is_last(given[0]):
+                remember(self.modest, (user, agent))
+
+    def is_last(self, credentials: Challenge) -> bool:
+        return credentials.parameters.get("algorithm", "MD5").upper() == self.algorithms[-1]
+
+
+def remember(phones: set[tuple[str, ...]], who: tuple[str, ...]) -> None:
+    """Nobody is remembered for ever."""
+    if len(phones) >= MOST_REMEMBERED:
+        phones.clear()
+    phones.add(who)
 
 
 def host_of(uri: str) -> str:

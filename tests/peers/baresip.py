@@ -46,12 +46,29 @@ def modules_folder() -> Path:
 class Baresip:
     """One phone: `uri` is where it is called, `frequency` what it plays; `held_first`: its calls begin held.
 
+    With `registrar` (a SIP URI) it registers there as `name`@acme.example.com, with `password`. `host` is its address,
+    `prefix` the command that runs it there.
+
     `async with Baresip(...)` waits until it is ready and ends it afterwards. Its control socket (JSON in netstrings)
     serves one client, so there is one connection for its whole life.
     """
 
-    def __init__(self, name: str, frequency: float, directory: Path, held_first: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        frequency: float,
+        directory: Path,
+        held_first: bool = False,
+        registrar: str = "",
+        password: str = "",
+        host: str = LOOPBACK,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
+        self.registrar = registrar
+        self.password = password
+        self.host = host
+        self.prefix = prefix
         self.frequency = frequency
         self.directory = directory
         self.port = free_port(2)  # SIP over TLS would take the one after
@@ -63,7 +80,12 @@ class Baresip:
 
     @property
     def uri(self) -> str:
-        return f"sip:{self.name}@{LOOPBACK}:{self.port}"
+        return f"sip:{self.name}@{self.host}:{self.port}"
+
+    @property
+    def aor(self) -> str:
+        """What it calls itself."""
+        return f"sip:{self.name}@acme.example.com" if self.registrar else self.uri
 
     def prepare(self) -> None:
         """Its folder: configuration, account, and the tone it has instead of a microphone."""
@@ -74,9 +96,9 @@ class Baresip:
         (self.directory / "config").write_text(
             f"module_path {modules_folder()}\n"
             f"{modules}"
-            f"sip_listen {LOOPBACK}:{self.port}\n"
-            f"net_interface {LOOPBACK}\n"
-            f"ctrl_tcp_listen {LOOPBACK}:{self.control}\n"
+            f"sip_listen {self.host}:{self.port}\n"
+            f"net_interface {self.host}\n"
+            f"ctrl_tcp_listen {self.host}:{self.control}\n"
             f"audio_source aufile,{sound}\n"
             "audio_player aubridge,nil\n"
             "audio_alert aubridge,nil\n"
@@ -85,6 +107,9 @@ class Baresip:
             f"snd_path {self.directory}\n"
         )
         accounts = f"<{self.uri}>;answermode=auto;regint=0\n"
+        if self.registrar:
+            login = f"auth_user={self.name};auth_pass={self.password}"
+            accounts = f'<{self.aor}>;{login};outbound="{self.registrar}";regint=60;answermode=auto\n'
         if self.recorder:
             accounts += f"<{self.ear}>;regint=0;audio_source=aubridge,ear;audio_player=aubridge,nil\n"
         (self.directory / "accounts").write_text(accounts)
@@ -99,7 +124,7 @@ class Baresip:
         with (self.directory / "screen.log").open("wb") as screen:
             # It ends as soon as its standard input does, so that stays open.
             self.process = await asyncio.create_subprocess_exec(
-                *(installed(), "-4", "-f", str(self.directory), "-t", str(LIFETIME)),
+                *(*self.prefix, installed(), "-4", "-f", str(self.directory), "-t", str(LIFETIME)),
                 cwd=self.directory,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=screen,
@@ -126,7 +151,7 @@ class Baresip:
         await self.command("uafind", self.ear)
         await self.command("dial", recorder.uri)
         await recorder.happened("CALL_ESTABLISHED")
-        await self.command("uafind", self.uri)
+        await self.command("uafind", self.aor)
 
     async def dial_in(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """The control connection, once baresip listens for it; the SIP port is open by then."""
@@ -134,7 +159,7 @@ class Baresip:
             await asyncio.sleep(TICK)
         if self.process.returncode is not None:
             pytest.fail(f"baresip {self.name} ended at once\n{self.screen()}")
-        return await asyncio.open_connection(LOOPBACK, self.control)
+        return await asyncio.open_connection(self.host, self.control)
 
     async def __aexit__(self, *_: object) -> None:
         if self.recorder and hasattr(self.recorder, "process"):
@@ -179,7 +204,7 @@ class Baresip:
         """Wait until there were so many events of this type (`CALL_ESTABLISHED`, `CALL_CLOSED`, …) on the first line."""
         try:
             async with asyncio.timeout(PATIENCE):
-                while [e["type"] for e in self.events if e["accountaor"] == self.uri].count(kind) < times:
+                while [e["type"] for e in self.events if e["accountaor"] == self.aor].count(kind) < times:
                     self.news.clear()
                     await self.news.wait()
         except TimeoutError:

@@ -65,12 +65,17 @@ def test_an_algorithm_that_was_not_offered_is_asked_for_again() -> None:
 
 def test_who_stops_at_a_challenge_it_does_not_know_is_shown_the_last(phone: DeskPhone) -> None:
     """Phones from before RFC 8760 give up at SHA-256, and try again from the start: then there is MD5 alone."""
-    assert len(challenges(phone.ask(CONTACT))) == 2
-    again = challenges(phone.ask(CONTACT))
-    assert [challenge["algorithm"] for challenge in again] == ["MD5"]
-    # Another phone of the same user, or another user of the same address, is shown all.
-    assert len(challenges(DeskPhone(phone.core, flow=Flow(UDP, "198.51.100.1", 5060)).ask(CONTACT))) == 2
-    assert len(challenges(DeskPhone(phone.core, user="1002").ask(CONTACT))) == 2
+    assert offered(phone) == ["SHA-256", "MD5"]
+    assert offered(phone) == ["MD5"]
+    # Another kind of phone of the same user, or one elsewhere, or another user, is shown all.
+    assert offered(DeskPhone(phone.core, flow=Flow(UDP, "198.51.100.1", 5060))) == ["SHA-256", "MD5"]
+    assert offered(phone, "User-Agent: other") == ["SHA-256", "MD5"]
+    assert offered(DeskPhone(phone.core, user="1002")) == ["SHA-256", "MD5"]
+    phone.challenged(phone.ask(CONTACT))
+    assert phone.register().status == 200
+    # And that is remembered, also when it starts again.
+    for _ in range(2):
+        assert offered(phone) == ["MD5"]
 
 
 def test_who_has_answered_with_the_last_is_shown_the_last_when_its_nonce_is_stale(phone: DeskPhone) -> None:
@@ -81,9 +86,39 @@ def test_who_has_answered_with_the_last_is_shown_the_last_when_its_nonce_is_stal
     assert [(challenge["algorithm"], challenge["stale"]) for challenge in again] == [("MD5", "true")]
 
 
-def test_who_has_answered_is_shown_all_the_next_time(phone: DeskPhone) -> None:
-    phone.register()
-    assert len(challenges(phone.ask(CONTACT))) == 2
+def test_nobody_else_can_have_a_phone_shown_the_last(phone: DeskPhone) -> None:
+    thief = DeskPhone(phone.core, password="wrong", flow=Flow(UDP, "198.51.100.1", 5060))
+    thief.challenged(thief.ask(CONTACT), 1)
+    thief.ask(CONTACT, thief.authorization())
+    assert offered(phone) == ["SHA-256", "MD5"]
+
+
+def test_who_has_answered_with_the_first_is_shown_all_the_next_time(phone: DeskPhone) -> None:
+    for _ in range(3):
+        phone.challenge = None
+        phone.register()
+        made_with = phone.challenge
+        assert made_with is not None
+        assert made_with.parameters["algorithm"] == "SHA-256"
+
+
+@pytest.mark.parametrize("agent", ["baresip v1.0.0 (x86_64/linux)", "Twinkle/1.10.2", "Asterisk PBX 18.5.0"])
+def test_phones_that_are_known_to_stop_are_shown_the_last_at_once(phone: DeskPhone, agent: str) -> None:
+    assert offered(phone, f"User-Agent: {agent}") == ["MD5"]
+    strict = DeskPhone(core(config.Registrar(digest=["SHA-512-256", "SHA-256"])))
+    assert offered(strict, f"User-Agent: {agent}") == ["SHA-512-256", "SHA-256"]
+
+
+def offered(phone: DeskPhone, *more: str) -> list[str]:
+    """The algorithms of the challenges that a REGISTER without credentials gets."""
+    return [challenge["algorithm"] for challenge in challenges(phone.ask(CONTACT, *more))]
+
+
+def test_not_everybody_is_remembered(phone: DeskPhone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_digest, "MOST_REMEMBERED", 10)
+    for number in range(100):
+        offered(phone, f"User-Agent: {number}")
+        assert len(phone.core.registrar.digest.unanswered) <= 10
 
 
 # ── nonces ───────────────────────────────────────────────────────────────────────────────────────────────────────────
