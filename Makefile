@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SYSTEM_PACKAGES := sip-tester baresip-core dnsmasq-base openssl curl chromium libjs-jquery iproute2 iptables
+SYSTEM_PACKAGES := sip-tester baresip-core kamailio dnsmasq-base openssl curl chromium libjs-jquery iproute2 iptables
 JQUERY := /usr/share/javascript/jquery/jquery.min.js
 
 .PHONY: demo test lint bench clean lock
@@ -27,7 +27,7 @@ system-packages:
 	@if ! command -v sipp >/dev/null || ! command -v baresip >/dev/null || ! command -v curl >/dev/null || \
 	    ! PATH=$$PATH:/usr/sbin command -v dnsmasq >/dev/null || ! PATH=$$PATH:/usr/sbin command -v iptables >/dev/null || \
 	    ! command -v openssl >/dev/null || \
-	    ! command -v chromium >/dev/null || ! [ -e $(JQUERY) ]; then \
+	    ! command -v chromium >/dev/null || ! PATH=$$PATH:/usr/sbin command -v kamailio >/dev/null || ! [ -e $(JQUERY) ]; then \
 	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
 	  $$SUDO apt-get update -qq && \
 	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES); \
