@@ -158,6 +158,10 @@ class Destinations(msgspec.Struct, frozen=True):
         """Why this number, as `dialled` gave it, may not be called; None: it may."""
         return refusal(number, self.country, self.countries, self.premium)
 
+    def hazard(self, digits: str) -> str | None:
+        """Why a trunk may not be asked to dial these digits, whatever they begin with; None: they are harmless."""
+        return hazard(digits, self.country, self.premium)
+
     def is_emergency(self, number: str) -> bool:
         """Whether this reaches, or may reach, an emergency service."""
         return is_emergency(number, self.country)
@@ -172,6 +176,21 @@ def is_emergency(number: str, country: str) -> bool:
         if candidate in {"112", "911"} or shortnumberinfo.is_emergency_number(candidate, country):
             return True
     return not number.startswith("+") and shortnumberinfo.connects_to_emergency_number(number, country)
+
+
+@lru_cache(maxsize=4096)
+def hazard(digits: str, country: str, premium: bool) -> str | None:
+    """See `Destinations.hazard`."""
+    number = normalized(digits, country)
+    if is_emergency(digits, country) or is_emergency(number, country):
+        return f"{digits} is an emergency number; those cannot be called from here"
+    try:
+        is_premium = phonenumbers.number_type(phonenumbers.parse(number, country)) == PhoneNumberType.PREMIUM_RATE
+    except NumberParseException:
+        is_premium = False
+    if is_premium and not premium:
+        return f"{digits} is a premium-rate number; [calls] allow_premium does not allow those"
+    return None
 
 
 @lru_cache(maxsize=4096)

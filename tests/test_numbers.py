@@ -146,3 +146,24 @@ def test_every_country_is_a_choice_but_emergency_and_premium_are_not() -> None:
     assert anywhere.refusal("+19005551212")
     assert Destinations("US", ("US",), premium=True).refusal("+19005551212") is None
     assert Destinations("GB", ("GB",)).refusal("999")
+
+
+@pytest.mark.parametrize(
+    ("digits", "country", "is_harmful"),
+    [
+        ("911", "US", True),
+        ("19005551212", "US", True),
+        ("9911", "US", False),
+        ("94155550100", "US", False),
+        ("04155550100", "US", False),
+        ("9600", "US", False),
+        ("112", "IT", True),
+        ("899123456", "IT", True),
+        ("0899123456", "IT", False),
+        ("*9", "US", False),
+    ],
+)
+def test_what_follows_an_access_code(digits: str, country: str, is_harmful: bool) -> None:
+    assert (Destinations(country, ("*",)).hazard(digits) is not None) == is_harmful
+    if "9005551212" in digits:
+        assert Destinations(country, ("*",), premium=True).hazard(digits) is None

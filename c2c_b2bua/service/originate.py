@@ -155,6 +155,10 @@ class Planner:
                 found[field] = self.routes.find(plan.request.account, side.route, outside)
             except NoRouteError as error:
                 raise UnroutableError(field, error.code, str(error), error.cause, side.route) from None
+        if plan.request.prefix and found["contact"].kind == "trunk":
+            digits = self.prefixed(plan)
+            if hazard := self.routes.destinations.hazard(digits):
+                raise UnroutableError("contact", "no_route", hazard, "OUTGOING_CALL_BARRED", digits)
         order = ("contact", "extension") if plan.request.document.contact_first else ("extension", "contact")
         plan.routes = tuple(found[field] for field in order)
 
@@ -186,11 +190,14 @@ class Planner:
         )
 
     def number_for(self, plan: Plan, side: Side, route: Route, trunk: Trunk) -> str:
-        """What a trunk is asked to dial; after a prefix the number stands as it was given, whatever the trunk's rules."""
-        prefix = plan.request.prefix
-        if not prefix or side is not plan.contact:
-            return trunk.dialled(route.number)
-        return prefix + re.sub(r"[^0-9*#]", "", re.sub(r"^\s*\+", "00", str(plan.request.contact)))
+        """What a trunk is asked to dial."""
+        is_prefixed = plan.request.prefix and side is plan.contact
+        return self.prefixed(plan) if is_prefixed else trunk.dialled(route.number)
+
+    def prefixed(self, plan: Plan) -> str:
+        """The contact after the prefix: as it was given, whatever the rules of the trunk."""
+        number = re.sub(r"[^0-9*#]", "", re.sub(r"^\s*\+", "00", str(plan.request.contact)))
+        return plan.request.prefix + number
 
     def parties(
         self, plan: Plan, leg: int, side: Side, caller: Side, timeout: float, answers: bool

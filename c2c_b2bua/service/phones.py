@@ -48,8 +48,10 @@ def phones_of(account: config.Account, users: tuple[User, ...], country: str) ->
     }
     for extension in account.extension:
         number = extension.number
-        phone_id = identifier(account.id, f"extension {number}")
-        found[number] = Phone(phone_id, number, extension.uri, None, extension.auto_answer)
+        of_user = found.get(number)
+        user = of_user.user if of_user else None
+        phone_id = of_user.id if of_user else identifier(account.id, f"extension {number}")
+        found[number] = Phone(phone_id, number, extension.uri, user, extension.auto_answer)
     return {normalized(number, country): phone for number, phone in found.items()} | found
 
 

@@ -226,6 +226,13 @@ async def test_14_3_a_dry_run_rings_nobody(tvox: Tvox) -> None:
     assert tvox.api.engine.orders == []
 
 
+@pytest.mark.parametrize(("code", "number"), [("9", "11"), ("1900", "5551212"), ("+1900", "5551212")])
+async def test_14_3_an_access_code_opens_no_barred_destination(tvox: Tvox, code: str, number: str) -> None:
+    found = await tvox.call("dialNumber", ["mrossi", number, code, ""])
+    assert found["code"] in (-32602, -32003)
+    assert tvox.api.engine.orders == []
+
+
 async def test_14_3_the_answer_waits_until_the_phone_rings(tvox: Tvox) -> None:
     rung = asyncio.Event()
     tvox.api.engine.then = lambda engine, call_id: rung.set()
