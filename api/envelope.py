@@ -139,8 +139,6 @@ def response(
         headers["Retry-After"] = str(max(1, math.ceil(reply.wait)))
     if reply.status == 405:
         headers["Allow"] = verbs
-    if reply.closes:
-        headers["Connection"] = "close"
     if reply.status >= 400 or wants_cors(request):
         headers.update(cors_headers(verbs))
     if reply.is_empty:
@@ -159,7 +157,10 @@ def response(
         body = callback.encode() + b"(" + body + b");"
         headers["Content-Type"] = "application/javascript"
         headers["X-Content-Type-Options"] = "nosniff"
-    return web.Response(status=reply.status, body=body, headers=headers)
+    answer = web.Response(status=reply.status, body=body, headers=headers)
+    if reply.closes:
+        answer.force_close()
+    return answer
 
 
 @lru_cache(maxsize=2)

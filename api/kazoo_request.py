@@ -7,6 +7,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from api import kazoo_errors
 from api.envelope import Reply
@@ -95,7 +96,7 @@ class KazooRequest:
         except web.HTTPRequestEntityTooLarge:
             raise RefusedError(kazoo_errors.too_large(self.http.client_max_size)) from None
         except web.RequestPayloadError:
-            raise RefusedError(kazoo_errors.bad_json()) from None
+            raise RefusedError(unreadable(self.http)) from None
         if body and content_type in JSON_TYPES:
             self.take_json(body)
         elif body and content_type == FORM:
@@ -229,12 +230,20 @@ def segments_of(http: web.BaseRequest) -> list[str]:
     return [segment for segment in path.split("/") if segment]
 
 
+def unreadable(http: web.BaseRequest) -> Reply:
+    """The answer to a body that cannot be unpacked, after which the connection is of no use."""
+    http.content.feed_eof()  # Else the server reads on, and logs the error a second time.
+    reply = kazoo_errors.bad_json()
+    reply.closes = True
+    return reply
+
+
 async def multipart_fields(http: web.BaseRequest) -> dict[str, Any]:
     """The text fields of a multipart form; RefusedError."""
     try:
         fields = await http.post()
     except web.HTTPRequestEntityTooLarge:
         raise RefusedError(kazoo_errors.too_large(http.client_max_size)) from None
-    except (ValueError, LookupError, AssertionError, web.RequestPayloadError):
-        raise RefusedError(kazoo_errors.bad_json()) from None
+    except (ValueError, LookupError, AssertionError, web.RequestPayloadError, HttpProcessingError):
+        raise RefusedError(unreadable(http)) from None
     return {name: value for name, value in fields.items() if isinstance(value, str)}

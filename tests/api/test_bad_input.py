@@ -419,3 +419,22 @@ async def test_a_strange_host(api: Api, host: str) -> None:
     writer.close()
     await writer.wait_closed()
     assert answer.split()[1] in (b"201", b"400"), answer
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ("Content-Encoding: gzip", b"no gzip"),
+        ("Content-Type: multipart/form-data; boundary=x", b"--x\r\nnonsense"),
+        ("Content-Type: multipart/form-data; boundary=x\r\nContent-Encoding: gzip", b"no gzip"),
+    ],
+)
+async def test_a_body_that_cannot_be_unpacked(api: Api, headers: str, body: bytes) -> None:
+    head = f"PUT {LIST} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {api.token}\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(head.encode() + body)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 400") and b'"All JSON must be valid"' in answer
