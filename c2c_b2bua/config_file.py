@@ -245,7 +245,7 @@ def in_a_circle(start: str, parents: dict[str, str]) -> bool:
 
 def phone_problems(path: str, account: Account) -> Iterator[tuple[str, str]]:
     yield from doubled(f"{path}.user", "username", [user.username for user in account.user])
-    users = {user.extension: f"{path}.user[{index}]" for index, user in enumerate(account.user) if user.extension}
+    registering = {user.extension: f"{path}.user[{i}]" for i, user in enumerate(account.user) if user.sip_password}
     yield from doubled(f"{path}.user", "extension", [user.extension for user in account.user])
     yield from doubled(f"{path}.user", "email", [user.email.lower() for user in account.user])
     yield from doubled(f"{path}.extension", "number", [extension.number for extension in account.extension])
@@ -256,8 +256,9 @@ def phone_problems(path: str, account: Account) -> Iterator[tuple[str, str]]:
         here = f"{path}.extension[{index}]"
         if not NUMBER.fullmatch(extension.number):
             yield f"{here}.number", f'expected a number such as "2001", got "{extension.number}"'
-        elif extension.number in users:
-            yield f"{here}.number", f'"{extension.number}" is already the extension of {users[extension.number]}'
+        elif extension.number in registering:
+            where = registering[extension.number]
+            yield f"{here}.number", f'"{extension.number}" registers as the extension of {where}, which has a sip_password'
         if not SIP_URI.fullmatch(extension.uri):
             yield f"{here}.uri", f'expected a SIP URI such as "sip:2001@192.0.2.10:5060", got "{extension.uri}"'
 

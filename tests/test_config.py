@@ -134,8 +134,9 @@ def test_ipv6_listens_have_no_brackets_inside() -> None:
         (ACCOUNT + 'extension = [{number = "1", uri = "http://x"}]', "c2c.toml: account[0].extension[0].uri:"),
         (
             ACCOUNT
-            + 'user = [{username = "a", password = "b", extension = "1"}]\nextension = [{number = "1", uri = "sip:x"}]',
-            'c2c.toml: account[0].extension[0].number: "1" is already the extension of account[0].user[0]',
+            + 'user = [{username = "a", password = "b", extension = "1", sip_password = "c"}]\n'
+            + 'extension = [{number = "1", uri = "sip:x"}]',
+            'c2c.toml: account[0].extension[0].number: "1" registers as the extension of account[0].user[0]',
         ),
     ],
 )
