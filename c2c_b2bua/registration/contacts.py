@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 import msgspec
 
 from c2c_b2bua import config
@@ -54,7 +56,7 @@ class Contacts(msgspec.Struct, kw_only=True):
         said = cls(
             call_id=bounded(request.call_id, "Call-ID"),
             sequence=request.cseq.number,
-            user_agent=(legible(request.get("User-Agent")) or "")[:LONGEST_TEXT],
+            user_agent=intern((legible(request.get("User-Agent")) or "")[:LONGEST_TEXT]),  # a few kinds, many phones
             path=checked_path(path),
             transport=flow.transport,
             flow=request.via.reply_flow(flow) if hops == 1 and not path else None,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import core, requests
+from tests.bench import core, registrar, requests
 from tests.bench.calls import highest_rate
 
 REQUESTS = {
@@ -44,7 +44,14 @@ def main() -> None:
     tell("memory of a talking call in the core", core.bytes_per_call() / 1000, "kB")
     tell("left of a call that is over, after 20 000 more", core.growth(), "bytes")
     tell("a decision of a token bucket, of 10 000", core.throttle(), "µs")
+    for name, rate in registrar.per_second():
+        tell(name, rate, "/s")
     if not options.core_only:
+        tell("resident memory of 100 000 registered phones", registrar.resident(100_000) / 1e6, "MB")
+        with tempfile.TemporaryDirectory() as folder:
+            rate, cpu = uvloop.run(registrar.on_the_wire(Path(folder)))
+        tell("REGISTER with digest over sockets, kept on disk", rate, "/s")
+        tell("  CPU of the server for each", 1e6 * cpu, "µs")
         with tempfile.TemporaryDirectory() as folder:
             rates = uvloop.run(requests.rates(Path(folder)))
         bare = rates.pop("echo")
