@@ -41,8 +41,8 @@ def fork_of(leg: Leg, response: Response) -> Fork:
 
 def listen(leg: Leg, response: Response) -> Work | None:
     """Take a 101-199 of a fork; None for one that shall not be looked at: it came before, or one before it did not."""
-    has_description = response.content_type == "application/sdp" and bool(response.body)
-    number = reliable_number(response)
+    has_description = bool(response.body) and response.content_type == "application/sdp"
+    number = reliable_number(response) if "RSeq" in response.headers else 0
     if not number:
         if has_description:
             fork_of(leg, response).body = response.body
@@ -59,8 +59,8 @@ def listen(leg: Leg, response: Response) -> Work | None:
 
 def reliable_number(response: Response) -> int:
     """The RSeq of a reliable response; 0 for any other, and for one that no RAck could name (RFC 3262 §7.1)."""
-    text = response.get("RSeq")
-    if text is None or not supports(response, "100rel") or not (text.isascii() and text.isdecimal()) or len(text) > 10:
+    text = response.get("RSeq") or ""
+    if not supports(response, "100rel") or not (text.isascii() and text.isdecimal()) or len(text) > 10:
         return 0
     number = int(text)
     return number if number < 2**32 and response.to_tag else 0

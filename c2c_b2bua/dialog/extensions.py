@@ -56,6 +56,9 @@ class Terms:
 
     def put_on(self, headers: Headers) -> None:
         """Name the options in a request."""
+        if self is STANDARD:
+            headers["Supported"] = [SUPPORTED_VALUE]
+            return
         for name, options in (("Supported", self.offered), ("Require", self.demanded)):
             headers.pop(name, None)
             if options:

@@ -6,7 +6,7 @@ from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.sip.message import Request
 from c2c_b2bua.transaction.actions import Reply, Work
 
-PASSED_HEADERS = ("Content-Type", "Content-Disposition", "Info-Package")
+PASSED_HEADERS = ("Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Info-Package")
 
 
 def pass_info(leg: Leg, request: Request, key: str) -> Work:

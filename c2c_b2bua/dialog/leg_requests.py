@@ -77,8 +77,10 @@ def offered(leg: Leg, key: str, request: Request, now: float) -> Work:
     is_invite = request.method == "INVITE"
     media = leg.media
     try:
-        if is_invite and (leg.reinvite is not None or leg.unacked is not None or has_invite(leg)):
+        if is_invite and (leg.reinvite is not None or leg.unacked is not None or has_pending(leg, "INVITE")):
             raise SipError("Request Pending", 491 if leg.reinvite is not None else 500)
+        if not is_invite and has_pending(leg, "UPDATE"):
+            raise SipError("the last UPDATE is not answered yet", 500)
         brief = too_brief(request)
         if brief is not None:
             return [Reply(key, brief)]
@@ -156,8 +158,8 @@ def describes_media(request: Request) -> bool:
     raise SipError(f"{request.content_type or 'a body without a type'} in {encoding} is not understood here", 415)
 
 
-def has_invite(leg: Leg) -> bool:
-    return any(request.method == "INVITE" for request in leg.pending.values())
+def has_pending(leg: Leg, method: str) -> bool:
+    return any(request.method == method for request in leg.pending.values())
 
 
 def acknowledged(leg: Leg, request: Request, now: float) -> Work:

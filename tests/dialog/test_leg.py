@@ -460,6 +460,57 @@ def test_a_second_invite_before_the_first_is_settled_is_500() -> None:
     assert 0 <= int(response.headers["Retry-After"][0]) <= 10
 
 
+@pytest.mark.parametrize("body", [b"", sdp(4004, 3)])
+def test_a_second_update_before_the_first_is_answered_is_500(body: bytes) -> None:
+    """RFC 3311 §5.2, with a Retry-After of 0 to 10 seconds, whatever it brings."""
+    peer = OneLeg().up()
+    peer.ask("UPDATE", 1, sdp(4002, 2))
+    (offered,) = peer.events()
+    assert isinstance(offered, events.Offered)
+    peer.ask("UPDATE", 2, body)
+    response = peer.one_response()
+    assert (response.status, response.cseq.number) == (500, 2)
+    assert 0 <= int(response.headers["Retry-After"][0]) <= 10
+    peer.do(peer.leg.answer(offered.key, described(6000), peer.now))
+    peer.ask("UPDATE", 3)
+    assert peer.starts() == ["200 UPDATE", "200 UPDATE"]
+
+
+def test_an_update_while_a_reinvite_waits_for_our_answer() -> None:
+    """RFC 3311 §5.2: with an offer 500; without one it touches nothing that is open."""
+    peer = OneLeg().up()
+    peer.ask("INVITE", 1, sdp(4002, 2))
+    peer.ask("UPDATE", 2, sdp(4004, 3))
+    peer.ask("UPDATE", 3)
+    assert peer.starts() == ["500 UPDATE", "200 UPDATE"]
+
+
+def test_our_update() -> None:
+    """An offer by UPDATE: answered like a re-INVITE, and without ACK."""
+    peer = OneLeg().up()
+    peer.do(peer.leg.reoffer(described(6000), peer.now, "UPDATE"))
+    update = peer.one_request()
+    assert (update.method, update.headers["Contact"], SessionDescription.parse(update.body).origin.version) == (
+        "UPDATE", ["<sip:c2c@192.0.2.1:5060>"], 2,
+    )  # fmt: skip
+    peer.ask("UPDATE", 1, sdp(4002, 2))
+    peer.ask("INVITE", 2, sdp(4002, 2))
+    assert peer.starts() == ["491 UPDATE", "491 INVITE"]
+    peer.answer(update, 200, body=sdp(4008, 2), Contact="<sip:bob@192.0.2.55>")
+    assert (peer.starts(), peer.events(), peer.leg.can_offer) == ([], [events.Reanswered("call", "a")], True)
+    assert str(peer.leg.dialog and peer.leg.dialog.remote_target) == "sip:bob@192.0.2.55"
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_an_update_that_the_peer_does_not_take_goes_as_reinvite(status: int) -> None:
+    peer = OneLeg().up()
+    peer.do(peer.leg.reoffer(described(6000), peer.now, "UPDATE"))
+    update = peer.one_request()
+    peer.answer(update, status)
+    reinvite = peer.one_request()
+    assert (reinvite.method, reinvite.body, peer.events()) == ("INVITE", update.body, [])
+
+
 def test_cancelled_by_the_peer() -> None:
     peer = OneLeg().up()
     peer.ask("INVITE", 1, sdp(4002, 2), branch="same")
@@ -470,7 +521,8 @@ def test_cancelled_by_the_peer() -> None:
 
 def test_info_is_passed_on_and_answered() -> None:
     peer = OneLeg().up()
-    peer.ask("INFO", 1, b"Signal=5", Content_Type="application/dtmf-relay")
+    more = {"Content-Encoding": "identity", "Info-Package": "dtmf"}
+    peer.ask("INFO", 1, b"Signal=5", "", Content_Type="application/dtmf-relay", **more)
     (informed,) = peer.events()
     assert isinstance(informed, events.Informed)
     assert informed.request.body == b"Signal=5"
@@ -479,6 +531,7 @@ def test_info_is_passed_on_and_answered() -> None:
     peer.do(pass_info(peer.leg, informed.request, "over there"))
     passed = peer.one_request()
     assert (passed.method, passed.content_type, passed.body) == ("INFO", "application/dtmf-relay", b"Signal=5")
+    assert {name: passed.headers[name] for name in more} == {name: [value] for name, value in more.items()}
     peer.answer(passed, 415)
     (answered,) = peer.events()
     assert isinstance(answered, events.InformAnswered)
