@@ -123,7 +123,9 @@ class Shell:
             found = HOST_PORT.fullmatch(self.advertise)
             if found is None:
                 raise ValueError(f'expected host or host:port to advertise, got "{self.advertise}"')
-            host, port = found["host"].strip("[]"), int(found["port"] or port)
+            host = found["host"].strip("[]")
+            if listen.transport in ("udp", "tcp"):
+                port = int(found["port"] or port)
         elif host in ("0.0.0.0", "::"):
             host = default_address(host)
         return Interface(listen.transport.upper(), host, port, index, self.user)

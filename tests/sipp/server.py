@@ -129,7 +129,8 @@ class Server:
         try:
             async with self.session.get("/readyz") as reply:
                 return reply.status == 200
-        except aiohttp.ClientConnectionError:
+        except (aiohttp.ClientConnectionError, aiohttp.ClientResponseError):
+            # Nobody there yet; or, on loopback and by chance, we ourselves: TCP lets a port connect to itself.
             return False
 
     async def stop(self) -> None:

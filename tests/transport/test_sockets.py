@@ -416,3 +416,9 @@ def test_the_advertised_address(advertise: str, host: str, port: int) -> None:
     running = Engine(sip)
     interface = running.interface(sip.addresses()[0], "127.0.0.1", 5060, 0)
     assert (interface.host, interface.port) == (host, port)
+
+
+def test_the_advertised_port_is_that_of_udp_and_tcp() -> None:
+    sip = Sip(listen=["tls:127.0.0.1:5061"], advertise="203.0.113.5:6060")
+    interface = Engine(sip).interface(sip.addresses()[0], "127.0.0.1", 5061, 0)
+    assert interface.sent_by == "203.0.113.5:5061"
