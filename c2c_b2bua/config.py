@@ -127,6 +127,7 @@ class Registrar(Section, frozen=True):
     max_contacts: Annotated[int, Meta(ge=1, le=100)] = 10
     digest: list[Literal["SHA-512-256", "SHA-256", "MD5"]] = msgspec.field(default_factory=lambda: ["SHA-256", "MD5"])
     nonce_lifetime: SomeSeconds = 300.0
+    nat_keepalive: Annotated[int, Meta(ge=0, le=3600)] = 25
 
 
 class Storage(Section, frozen=True):

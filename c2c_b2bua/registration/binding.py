@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from c2c_b2bua.sip.fields import NameAddr
-from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.flow import Flow, bracketed
 from c2c_b2bua.sip.grammar import quote, unquote
 from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import Action
@@ -44,6 +44,17 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def preference(self) -> tuple[float, float]:
         """Sorts the contacts of a user: highest q first, then the one heard of last."""
         return (-self.q, -self.refreshed_at)
+
+    @property
+    def flow_there(self) -> Flow:
+        """Its flow, where it is known to have one."""
+        assert self.flow is not None
+        return self.flow
+
+    @property
+    def is_behind_nat(self) -> bool:
+        """Whether its datagrams come from elsewhere than it says."""
+        return self.transport == "UDP" and Uri.parse(self.uri).host != bracketed(self.flow_there.host)
 
     def is_same_place(self, uri: Uri, instance: str, reg_id: int) -> bool:
         """Whether a Contact means this binding: the same flow of a device (RFC 5626 §6), or an equal URI."""

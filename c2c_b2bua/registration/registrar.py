@@ -21,6 +21,7 @@ import msgspec
 from c2c_b2bua import config
 from c2c_b2bua.registration.binding import Binding, Subscriber, Unbound
 from c2c_b2bua.registration.contacts import Contacts
+from c2c_b2bua.registration.keep_alive import KeepAlive
 from c2c_b2bua.registration.server_digest import ServerDigest
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import Challenge
@@ -32,8 +33,9 @@ from c2c_b2bua.transaction.actions import Reply, StartTimer, Work
 
 REGISTRAR = "the registrar"
 """Key of its timers; a Call-ID has no spaces."""
+REMINDER = "keep alive"
+"""Name of a timer; the others are addresses of record."""
 EXTENSIONS = frozenset({"path", "outbound"})
-MOST_CREDENTIALS = 4
 LONGEST_AGENT = 64
 FlowKey = int | tuple[str, str, int]
 
@@ -50,6 +52,7 @@ class Registrar:
         self.bindings: dict[str, list[Binding]] = {}
         self.by_flow: dict[FlowKey, tuple[str, ...]] = {}
         """Flow -> the addresses of record that are reached over it."""
+        self.keep_alive = KeepAlive(0)
         self.due: dict[str, float] = {}
         """Address of record -> when its timer is due."""
 
@@ -59,6 +62,7 @@ class Registrar:
         """From now on these may register; `secret` makes nonces that outlive a restart."""
         self.rules = rules
         self.digest = ServerDigest(secret, rules.digest, rules.nonce_lifetime, now, self.tokens)
+        self.keep_alive = KeepAlive(rules.nat_keepalive)
         self.domains = {}
         for subscriber in subscribers:
             names = self.domains.setdefault(subscriber.domain, {})
@@ -77,7 +81,7 @@ class Registrar:
             if binding.expires_at > now and name in self.domains.get(domain, {}):
                 self.keep(binding.aor, [*self.bindings.get(binding.aor, []), binding])
                 work += self.watch(binding.aor)
-        return work
+        return [*work, *self.remind(now)]
 
     # ── what the service asks ────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,8 +130,9 @@ class Registrar:
             return [self.reply(key, request, 420, Unsupported=[", ".join(unknown)])]
         user = unquote(to.user or "")
         subscriber = names.get(user)
-        given = [c for c in request.challenges("Authorization")[:MOST_CREDENTIALS] if c.scheme.lower() == "digest"]
-        verdict = self.digest.judge(given, "REGISTER", hosts, password_of(subscriber, given), flow.host, now)
+        given = credentials_for(to.host, request.challenges("Authorization"))
+        password = password_of(subscriber, given)
+        verdict = self.digest.judge(given, "REGISTER", hosts, password, flow.host, now)
         agent = (request.get("User-Agent") or "")[:LONGEST_AGENT]
         self.digest.answered(given, user, agent, flow.host, verdict == "accepted")
         if verdict != "accepted" or subscriber is None:
@@ -159,7 +164,7 @@ class Registrar:
             response.headers["Require"] = ["outbound"]
         response.headers["Supported"] = ["path, outbound"]
         self.keep(aor, after)
-        return [Reply(key, response), *news, *self.watch(aor)]
+        return [Reply(key, response), *news, *self.watch(aor), *self.remind(now)]
 
     def reply(self, key: str, request: Request, status: int, reason: str = "", **headers: list[str]) -> Reply:
         response = request.response(status, reason, self.tokens.tag())
@@ -170,7 +175,10 @@ class Registrar:
     # ── what ends ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def timer(self, name: str, now: float) -> Work:
-        """The first binding of the address of record `name` was due."""
+        """The first binding of the address of record `name` was due, or those behind a NAT are to be reminded of us."""
+        if name == REMINDER:
+            self.keep_alive.is_running = False
+            return [*self.keep_alive.turn(now), *self.remind(now)]
         if self.due.get(name, 0.0) > now:
             return []
         self.due.pop(name, None)
@@ -190,22 +198,31 @@ class Registrar:
 
     def keep(self, aor: str, bindings: list[Binding]) -> None:
         """These are the bindings of the address of record now."""
-        before = flows_of(self.bindings.get(aor, []))
-        after = flows_of(bindings)
+        before, after = flows_of(self.bindings.get(aor, [])), flows_of(bindings)
         if bindings:
             self.bindings[aor] = bindings
         else:
             self.bindings.pop(aor, None)
-        if before == after:
+        if before.keys() == after.keys():
             return
-        for key in before - after:
+        for key in before.keys() - after.keys():
             others = tuple(other for other in self.by_flow.get(key, ()) if other != aor)
             if others:
                 self.by_flow[key] = others
             else:
                 self.by_flow.pop(key, None)
-        for key in after - before:
+                self.keep_alive.drop(before[key].flow_there)
+        for key in after.keys() - before.keys():
             self.by_flow[key] = (*self.by_flow.get(key, ()), aor)
+            if after[key].is_behind_nat:
+                self.keep_alive.add(after[key].flow_there)
+
+    def remind(self, now: float) -> Work:
+        """One timer for all who are behind a NAT, while there are any."""
+        if self.keep_alive.is_running or not self.keep_alive.is_needed:
+            return []
+        self.keep_alive.is_running = True
+        return [StartTimer(REGISTRAR, REMINDER, float(int(now) + 1))]
 
     def watch(self, aor: str) -> Work:
         """One timer for an address of record, never later than the first of its bindings ends."""
@@ -228,13 +245,18 @@ def is_over(binding: Binding, flow: Flow) -> bool:
     return binding.flow is not None and key_of(binding.flow) == key_of(flow)
 
 
-def flows_of(bindings: list[Binding]) -> set[FlowKey]:
-    return {key_of(binding.flow) for binding in bindings if binding.flow is not None and not binding.is_lost}
+def flows_of(bindings: list[Binding]) -> dict[FlowKey, Binding]:
+    return {key_of(b.flow): b for b in bindings if b.flow is not None and not b.is_lost}
 
 
-def password_of(subscriber: Subscriber | None, given: list[Challenge]) -> str | None:
+def credentials_for(realm: str, given: list[Challenge]) -> Challenge | None:
+    """The digest credentials for this realm."""
+    return next((c for c in given if c.parameters.get("realm") == realm and c.scheme.lower() == "digest"), None)
+
+
+def password_of(subscriber: Subscriber | None, given: Challenge | None) -> str | None:
     """The password that the credentials need; None: nobody's, or they name another user."""
-    if subscriber is None or not given:
+    if subscriber is None or given is None:
         return None
-    name = given[0].parameters.get("username", "").removesuffix(f"@{subscriber.domain}")
+    name = given.parameters.get("username", "").removesuffix(f"@{subscriber.domain}")
     return subscriber.password if name in (subscriber.user, subscriber.username) and name else None

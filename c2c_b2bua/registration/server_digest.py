@@ -122,7 +122,7 @@ class ServerDigest:
         return bucket is not None and bucket.tokens(now) < 1.0
 
     def judge(
-        self, given: list[Challenge], method: str, hosts: Sequence[str], password: str | None, host: str, now: float
+        self, given: Challenge | None, method: str, hosts: Sequence[str], password: str | None, host: str, now: float
     ) -> Verdict:
         """What the credentials of a request prove; `password` None: its user is unknown, and the work is the same.
 
@@ -131,17 +131,15 @@ class ServerDigest:
         `stale` is nobody's fault: a nonce that is too old or was used before with the right password, or one that was
         never given to this address, of which nothing is then said about the password.
         """
-        realm = hosts[0]
-        credentials = next((c for c in given if c.parameters.get("realm") == realm), None)
-        if credentials is None or not self.is_complete(credentials):
+        if given is None or not self.is_complete(given):
             return "challenged"
-        parameters, source = credentials.parameters, source_of(host)
-        made_at = self.nonces.made_at(parameters["nonce"], realm, source)
+        parameters, source = given.parameters, source_of(host)
+        made_at = self.nonces.made_at(parameters["nonce"], hosts[0], source)
         if made_at is None:
             return "stale"
         count, client_nonce = parameters.get("nc", ""), parameters.get("cnonce", "")
         expected = response_hash(
-            credentials, parameters["username"], password or "", method, parameters["uri"], count, client_nonce
+            given, parameters["username"], password or "", method, parameters["uri"], count, client_nonce
         )
         is_right = hmac.compare_digest(expected.encode(), parameters["response"].lower().encode("utf-8", "replace"))
         if not is_right or password is None or host_of(parameters["uri"]) not in hosts:
@@ -168,7 +166,7 @@ class ServerDigest:
         return given["qop"].lower() == "auth" and is_count and bool(given.get("cnonce"))
 
     def challenges(
-        self, given: list[Challenge], realm: str, user: str, agent: str, host: str, is_stale: bool, now: float
+        self, given: Challenge | None, realm: str, user: str, agent: str, host: str, is_stale: bool, now: float
     ) -> list[str]:
         """WWW-Authenticate values, strongest first (RFC 8760 §2.4); `agent` is the User-Agent.
 
@@ -185,10 +183,10 @@ class ServerDigest:
             for algorithm in algorithms
         ]
 
-    def is_modest(self, given: list[Challenge], user: str, agent: str, source: str) -> bool:
+    def is_modest(self, given: Challenge | None, user: str, agent: str, source: str) -> bool:
         """Whether this phone, which came with these credentials, knows the last algorithm only."""
-        if given:
-            return self.is_last(given[0])
+        if given is not None:
+            return self.is_last(given)
         if (user, agent) in self.modest or (user, agent, source) in self.unanswered:
             return True
         if self.algorithms[-1] == "MD5" and agent.lower().startswith(MD5_ONLY):
@@ -196,11 +194,11 @@ class ServerDigest:
         remember(self.unanswered, (user, agent, source))
         return False
 
-    def answered(self, given: list[Challenge], user: str, agent: str, host: str, is_accepted: bool) -> None:
+    def answered(self, given: Challenge | None, user: str, agent: str, host: str, is_accepted: bool) -> None:
         """A phone came with credentials: it understands what it was shown."""
-        if given:
+        if given is not None:
             self.unanswered.discard((user, agent, source_of(host)))
-            if is_accepted and self.is_last(given[0]):
+            if is_accepted and self.is_last(given):
                 remember(self.modest, (user, agent))
 
     def is_last(self, credentials: Challenge) -> bool:

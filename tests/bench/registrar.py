@@ -81,7 +81,7 @@ class Desks:
     def __init__(self, number: int) -> None:
         self.core = B2bua(Interfaces([INTERFACE]), Tokens(b"bench"))
         subscribers = [Subscriber(user=f"{one}", domain=DOMAIN, password="secret") for one in range(number)]
-        self.core.registrar.open(config.Registrar(), subscribers, b"bench", 0.0)
+        self.core.registrar.open(config.Registrar(nat_keepalive=0), subscribers, b"bench", 0.0)
         self.phones = [Phone(one) for one in range(number)]
         self.now = 1000.0
         self.step = 0.0001
@@ -138,7 +138,7 @@ def grown(number: int) -> int:
     before = resident_now()
     core = B2bua(Interfaces([INTERFACE]), Tokens(b"bench"))
     subscribers = [Subscriber(user=f"{one}", domain=DOMAIN, password=f"secret{one}"[:6]) for one in range(number)]
-    core.registrar.open(config.Registrar(), subscribers, b"bench", 0.0)
+    core.registrar.open(config.Registrar(nat_keepalive=0), subscribers, b"bench", 0.0)
     desks = Desks(0)
     desks.core, desks.step = core, 300 / number
     for one in range(number):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from c2c_b2bua import config
 from c2c_b2bua.registration.binding import Bound, Subscriber, Unbound
-from c2c_b2bua.registration.registrar import REGISTRAR
+from c2c_b2bua.registration.registrar import REGISTRAR, REMINDER
 from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.transaction.actions import Send
 from tests.registration.desk_phone import ALICE, AOR, DOMAIN, NOW, UDP, DeskPhone, core, tcp
 
 HOME = "sip:1001@192.168.1.10:5060"
@@ -264,7 +267,7 @@ def test_one_timer_for_a_user_however_often_it_renews(phone: DeskPhone) -> None:
     for _ in range(5):
         phone.register(contact=f"<{HOME}>;expires=100")
         phone.now += 50
-    timers = [timer for timer in phone.core.timers if timer[2] == REGISTRAR]
+    timers = [timer for timer in phone.core.timers if timer[2:] == (REGISTRAR, AOR)]
     assert len(timers) == 1
     assert [action for action in due(phone, NOW + 299) if isinstance(action, Unbound)] == []
     assert phone.core.registrar.count == 1
@@ -357,13 +360,68 @@ def test_through_a_proxy_without_path_the_contact_is_called(phone: DeskPhone) ->
     assert phone.core.registrar.contacts(AOR, NOW)[0].flow is None
 
 
-@pytest.mark.parametrize(("path", "status"), [("<sip:edge.example.com;lr;ob>", 200), ("<sip:edge.example.com;lr>", 439)])
+@pytest.mark.parametrize(
+    ("path", "status"), [("<sip:edge.example.com;lr;ob>", 200), ("<sip:edge.example.com;lr>", 439)]
+)
 def test_outbound_needs_a_first_hop_that_knows_it(phone: DeskPhone, path: str, status: int) -> None:
     response = phone.register(
         "Supported: outbound, path", f"Path: {path}", "Via: SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKphone",
         contact=f"<{HOME}>;{DEVICE};reg-id=1",
     )  # fmt: skip
     assert response.status == status
+
+
+def pings(phone: DeskPhone, since: float, until: float) -> list[tuple[int, Flow]]:
+    """The seconds in which somebody was reminded of us, and who."""
+    sent = []
+    while (at := phone.core.next_due) is not None and at <= until:
+        sent += [(int(at - NOW), a.flow) for a in phone.core.tick(at) if isinstance(a, Send) and a.data == b"\r\n\r\n"]
+    return [(at, flow) for at, flow in sent if at >= since - NOW]
+
+
+def test_the_way_to_a_phone_behind_a_nat_is_kept_open(phone: DeskPhone) -> None:
+    phone.register()
+    neighbour = DeskPhone(phone.core, user="1002", password="other", flow=Flow(UDP, "203.0.113.5", 40001))
+    neighbour.register(contact="<sip:1002@192.168.1.11>")
+    sent = pings(phone, NOW, NOW + 100)
+    for one in (phone, neighbour):
+        turns = [at for at, flow in sent if flow == one.flow]
+        assert [later - at for at, later in pairwise(turns)] == [25, 25, 25]
+    assert len(sent) == 8
+    neighbour.now = NOW + 100
+    neighbour.register("Expires: 0", contact="<sip:1002@192.168.1.11>")
+    assert {flow for _, flow in pings(phone, NOW + 100, NOW + 150)} == {phone.flow}
+    phone.now = NOW + 150
+    phone.register("Expires: 0")
+    assert pings(phone, NOW + 150, NOW + 1000) == []
+    assert REMINDER not in {name for _, _, _, name in phone.core.timers}
+
+
+@pytest.mark.parametrize(
+    ("contact", "flow"),
+    [
+        ("<sip:1001@203.0.113.5:40000>", Flow(UDP, "203.0.113.5", 40000)),
+        ("<sip:1001@[2001:db8::5]>", Flow(UDP, "2001:db8::5", 5060)),
+        ("<sip:1001@192.168.1.10;transport=tcp>", tcp(1)),
+    ],
+)
+def test_who_is_where_it_says_or_on_a_stream_needs_no_reminder(contact: str, flow: Flow) -> None:
+    phone = DeskPhone(core(), flow=flow)
+    phone.register(contact=contact)
+    assert not phone.core.registrar.keep_alive.is_needed
+
+
+def test_reminders_can_be_turned_off() -> None:
+    phone = DeskPhone(core(config.Registrar(nat_keepalive=0)))
+    phone.register()
+    assert pings(phone, NOW, NOW + 100) == []
+
+
+def test_reminders_go_on_after_a_restart(phone: DeskPhone) -> None:
+    phone.register()
+    b2bua = core()
+    b2bua.restore(phone.core.registrar.of(AOR, NOW), NOW)
+    assert [flow for _, flow in pings(DeskPhone(b2bua), NOW, NOW + 25)] == [phone.flow]
 
 
 # ── refused ──────────────────────────────────────────────────────────────────────────────────────────────────────────
