@@ -73,7 +73,7 @@ class Contacts(msgspec.Struct, kw_only=True):
         knows_flows = "outbound" in request.tokens("Supported") | request.tokens("Require")
         said.wishes = [wish_of(parse_contact(value), expires, knows_flows, rules) for value in values]
         if said.is_outbound and hops > 1 and not (path and "ob" in NameAddr.parse(path[0]).uri.parameters):
-            raise SipError("First Hop Lacks Outbound Support", 439)
+            raise SipError("the Path has no ;ob", 439)
         return said
 
     @property

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
+from api.openapi.kazoo_registrations import KazooRegistration
 from c2c_b2bua.registration.binding import Binding
 from c2c_b2bua.sip.flow import Flow, Interface
 from tests.api.conftest import CHILD, SETTINGS, A, Api
@@ -62,6 +64,17 @@ async def test_who_is_registered(api: Api, engine: ScriptedEngine) -> None:
     assert (found[0]["expires"], found[0]["event_timestamp"]) == (300, 62_167_219_200 + int(NOW) - 60)
     _, devices = await api.call("GET", f"/v2/accounts/{A}/devices?filter_username=1009")
     assert found[0]["authorizing_id"] == devices["data"][0]["id"]
+
+
+async def test_shown_as_described(api: Api, engine: ScriptedEngine) -> None:
+    engine.clock = NOW
+    engine.bind(binding(1))
+    engine.bind(binding(2, flow=None, path=("<sip:edge.example.com;lr>",), q=0.5))
+    _, body = await api.call("GET", PATH)
+    assert len(body["data"]) == 2
+    for item in body["data"]:
+        msgspec.convert(item, KazooRegistration)
+        assert set(item) == set(KazooRegistration.__struct_fields__)
 
 
 async def test_filtered_and_as_csv(api: Api, engine: ScriptedEngine) -> None:
