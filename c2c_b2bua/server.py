@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 
 import structlog
@@ -110,6 +111,9 @@ async def serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    # Every phone on a stream is an open file: as many as we are allowed.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     loop.add_signal_handler(signal.SIGHUP, server.engine.renew_certificates)
     await server.start()
     log.info("ready", http=config.api.listen, sip=config.sip.listen)

@@ -41,13 +41,24 @@ class InviteClient(ClientTransaction):
         return work
 
     def abandon(self) -> None:
-        """The INVITE has gone to another target: repeat it no more, but listen until timer B."""
+        """The INVITE has gone to another target; until timer B this one may still turn up, and is then cancelled.
+
+        It is repeated as before: had it arrived and only its 180 been lost, nobody would know that a phone rings.
+        """
         self.state = ABANDONED
 
 
 def retransmit(transaction: InviteClient, message: None, now: float) -> Work:
+    if not transaction.sent:
+        return []
     transaction.interval *= 2
     return [Send(transaction.sent, transaction.flow), StartTimer(transaction.key, "A", now + transaction.interval)]
+
+
+def hush(transaction: InviteClient, response: Response, now: float) -> Work:
+    """It rings after all: what was left behind is repeated no more."""
+    transaction.sent = b""
+    return tell(transaction, response, now)
 
 
 def accept(transaction: InviteClient, response: Response, now: float) -> Work:
@@ -107,9 +118,10 @@ InviteClient.table = {
     (CALLING, PROVISIONAL): (PROCEEDING, tell),
     (CALLING, SUCCESS): (ACCEPTED, accept),
     (CALLING, REFUSAL): (COMPLETED, refuse),
+    (ABANDONED, "A"): (ABANDONED, retransmit),
     (ABANDONED, "B"): (TERMINATED, forget),
     (ABANDONED, TRANSPORT_ERROR): (TERMINATED, forget),
-    (ABANDONED, PROVISIONAL): (ABANDONED, tell),
+    (ABANDONED, PROVISIONAL): (ABANDONED, hush),
     (ABANDONED, SUCCESS): (ACCEPTED, accept),
     (ABANDONED, REFUSAL): (COMPLETED, refuse),
     (PROCEEDING, PROVISIONAL): (PROCEEDING, tell),

@@ -98,10 +98,10 @@ def test_a_silent_target_is_left_after_four_seconds() -> None:
     assert (second.call_id, second.from_tag, second.cseq) == (first.call_id, first.from_tag, first.cseq)
     assert len(second.headers["Via"]) == 1
     call.wait(8.0)
-    assert set(call.sent()) == {"INVITE 12", "INVITE 13"}
-    # The last one has all the time that is left.
+    assert set(call.sent()) == {"INVITE 11", "INVITE 12", "INVITE 13"}
+    # The last one has all the time that is left. The others hear the same INVITE on, and may still turn up.
     call.wait(29.0)
-    assert set(call.sent()) == {"INVITE 13"}
+    assert set(call.sent()) == {"INVITE 11", "INVITE 12", "INVITE 13"}
     assert not call.ended
     assert call.nothing_is_left()
     assert call.ends() == [("timer", 408)]
@@ -188,7 +188,7 @@ def test_an_answer_while_the_other_is_silent() -> None:
     assert sorted(call.sent()) == ["ACK 11", "INVITE 99"]
     call.answer(second, 180, tag="two")
     assert call.sent() == ["CANCEL 12"]
-    call.wait(9.0)
+    call.wait(40.0)
     assert "INVITE 12" not in call.sent()
 
 

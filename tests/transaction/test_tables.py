@@ -18,9 +18,10 @@ def rows(machine: type[Transaction]) -> list[str]:
 def test_figure_5_invite_client() -> None:
     assert rows(InviteClient) == [
         # Beyond the figure (RFC 3263 §4.3): an INVITE that has gone on to another target, and what makes it go.
-        "ABANDONED: 1xx -> ABANDONED (tell)",
+        "ABANDONED: 1xx -> ABANDONED (hush)",
         "ABANDONED: 2xx -> ACCEPTED (accept)",
         "ABANDONED: 300-699 -> COMPLETED (refuse)",
+        "ABANDONED: A -> ABANDONED (retransmit)",
         "ABANDONED: B -> TERMINATED (forget)",
         "ABANDONED: transport error -> TERMINATED (forget)",
         "ACCEPTED: 2xx -> ACCEPTED (tell)",
