@@ -19,6 +19,7 @@ from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.config import HOST_PORT, Listen, Sip
+from c2c_b2bua.dialog.leg import CANCELLING
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import Registrar
 from c2c_b2bua.registration.trunk import TrunkChanged, TrunkOrder
@@ -34,6 +35,8 @@ from c2c_b2bua.transport.flood import Flood
 from c2c_b2bua.transport.resolver import Resolver
 from c2c_b2bua.transport.udp import UdpSocket
 
+SIGN_OF_LIFE = 2.0
+"""Seconds that a phone which said nothing yet has, when we stop, to say it rings, so that it can be told not to."""
 Direction = Literal["<-", "->"]
 """As in a ladder: `<-` to the phone, `->` from the phone."""
 Trace = Callable[[Direction, bytes, Flow], None]
@@ -229,6 +232,9 @@ class Engine(Shell):
         self.trunk_subscribers: list[Callable[[TrunkChanged], None]] = []
         self.idle = asyncio.Event()
         self.left = asyncio.Event()
+        self.is_closing = False
+        self.cancelled = asyncio.Event()
+        """Set, while closing, once no leg is left that waits to be cancelled."""
         """No trunk has us registered any more."""
 
     def make_core(self, interfaces: Interfaces, tokens: Tokens) -> B2bua:
@@ -344,7 +350,22 @@ class Engine(Shell):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(grace, LEAVING)):
                     await self.left.wait()
+        if grace and self.cancelling:
+            # An INVITE is out that had no response yet: its CANCEL has to wait for one (RFC 3261 §9.1).
+            self.is_closing = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(grace, SIGN_OF_LIFE)):
+                    await self.cancelled.wait()
         await self.close_sockets()
+
+    @property
+    def cancelling(self) -> bool:
+        return any(leg.state == CANCELLING for leg in self.core.legs.values())
+
+    def carry_out(self, actions: list[Action]) -> None:
+        super().carry_out(actions)
+        if self.is_closing and not self.cancelling:
+            self.cancelled.set()
 
 
 def call_id_of(data: bytes) -> str:

@@ -97,6 +97,24 @@ async def test_udp_call(host: str) -> None:
         assert (ended.record.ended_by, ended.record.sip_code) == ("a", 486)
 
 
+async def test_a_phone_that_has_not_answered_yet_is_cancelled_when_we_stop() -> None:
+    """CANCEL may only follow a response (RFC 3261 §9.1): the last thing we do is to wait for one, but not for long."""
+    async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
+        running.connect(order(f"sip:a@127.0.0.1:{peer.port}"))
+        invite = await peer.next()
+        assert isinstance(invite, Request)
+        closing = asyncio.ensure_future(running.close(5.0))
+        await asyncio.sleep(0)
+        peer.send(bytes(invite.response(180, to_tag="x")), running.core.interfaces.interfaces[0])
+        while (cancel := await peer.next()).cseq.method != "CANCEL":
+            pass
+        assert isinstance(cancel, Request)
+        for response in (cancel.response(200), invite.response(487, to_tag="x")):
+            peer.send(bytes(response), running.core.interfaces.interfaces[0])
+        async with asyncio.timeout(1.0):
+            await closing
+
+
 async def test_datagrams_that_say_nothing() -> None:
     async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
         interface = running.core.interfaces.interfaces[0]
