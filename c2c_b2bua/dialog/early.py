@@ -12,6 +12,9 @@ from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.transaction.actions import SendRequest, Work
 
+MAX_FORKS = 50
+"""Forks of one INVITE that are remembered; those of a peer that makes up ever new tags only ring."""
+
 
 class Fork:
     """What one fork has said. `dialog` is there from its first reliable response on."""
@@ -35,7 +38,8 @@ def fork_of(leg: Leg, response: Response) -> Fork:
     tag = response.to_tag or ""
     fork = leg.forks.get(tag)
     if fork is None:
-        fork = leg.forks[tag] = Fork(leg.invite.cseq.number)
+        fork = Fork(leg.invite.cseq.number)
+        leg.forks = {**leg.forks, tag: fork}
     return fork
 
 
@@ -43,6 +47,8 @@ def listen(leg: Leg, response: Response) -> Work | None:
     """Take a 101-199 of a fork; None for one that shall not be looked at: it came before, or one before it did not."""
     has_description = bool(response.body) and response.content_type == "application/sdp"
     number = reliable_number(response) if "RSeq" in response.headers else 0
+    if len(leg.forks) >= MAX_FORKS and response.to_tag not in leg.forks:
+        return []
     if not number:
         if has_description:
             fork_of(leg, response).body = response.body

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
     "IDLE", "INVITING", "RINGING", "CANCELLING", "UP", "ENDING", "DOWN",
 )  # fmt: skip
+NO_FORKS: dict[str, Fork] = {}
+"""Those of a leg whose peer has only rung; never added to."""
 
 
 class Leg:
@@ -70,7 +72,7 @@ class Leg:
         self.bye: Request | None = None
         self.heard = False
         """A provisional response came, so that CANCEL may go (§9.1)."""
-        self.forks: dict[str, Fork] = {}
+        self.forks = NO_FORKS
         """To tag -> what was said provisionally under it, where that is more than ringing."""
         self.dialog: Dialog | None = None
         self.acks: dict[tuple[int, str], SendAck] = {}
@@ -232,7 +234,7 @@ class Leg:
     def travel_light(self) -> None:
         """No transaction is open: no 2xx can come again that would want its ACK, or make a dialog of another fork."""
         self.acks.clear()
-        self.forks.clear()
+        self.forks = NO_FORKS
         if self.invite is not None and self.dialog is not None:
             self.invite.let_go()
 

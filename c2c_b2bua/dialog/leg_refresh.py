@@ -107,4 +107,4 @@ def learn_methods(leg: Leg, message: Message) -> None:
     """Whether the peer takes UPDATE (RFC 3311 §4)."""
     allowed = message.headers.get("Allow")
     if allowed is not None:
-        leg.takes_update = any("UPDATE" in value for value in allowed)
+        leg.takes_update = "UPDATE" in ",".join(allowed)

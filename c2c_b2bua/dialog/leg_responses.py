@@ -9,7 +9,7 @@ from c2c_b2bua.dialog.authentication import HEADERS
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.early import listen
 from c2c_b2bua.dialog.extensions import STANDARD, Terms
-from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, RINGING, UP, Leg
+from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, NO_FORKS, RINGING, UP, Leg
 from c2c_b2bua.dialog.leg_refresh import agree, learn_methods, not_refreshed, tend
 from c2c_b2bua.dialog.session_timer import SessionTimer
 from c2c_b2bua.sdp import SessionDescription
@@ -198,7 +198,7 @@ def try_again(leg: Leg, request: Request, response: Response) -> Work:
     hop, flow = way.hop, way.flow
     if request is leg.invite:
         leg.invite, leg.heard = again, False
-        leg.forks.clear()
+        leg.forks = NO_FORKS
     elif request is leg.reinvite:
         leg.reinvite = again
         if request is leg.refresh:

@@ -194,6 +194,17 @@ def test_the_description_of_another_fork_is_no_answer() -> None:
     assert [type(event) for event in peer.events()] == [events.Ringing, events.Refused]
 
 
+def test_a_peer_that_makes_up_ever_new_forks() -> None:
+    peer = OneLeg()
+    invite = peer.ring()
+    for number in range(60):
+        say(peer, invite, 1, tag=f"fork{number}")
+    assert (len(peer.leg.forks), peer.starts()) == (50, ["PRACK"] * 50)
+    say(peer, invite, 2, tag="fork7")
+    peer.answer(invite, 200, tag="fork59", body=sdp())
+    assert (peer.starts(), peer.leg.state) == (["PRACK", "ACK"], UP)
+
+
 # ── what may go wrong ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
