@@ -258,7 +258,10 @@ def phone_problems(path: str, account: Account) -> Iterator[tuple[str, str]]:
             yield f"{here}.number", f'expected a number such as "2001", got "{extension.number}"'
         elif extension.number in registering:
             where = registering[extension.number]
-            yield f"{here}.number", f'"{extension.number}" registers as the extension of {where}, which has a sip_password'
+            yield (
+                f"{here}.number",
+                f'"{extension.number}" registers as the extension of {where}, which has a sip_password',
+            )
         if not SIP_URI.fullmatch(extension.uri):
             yield f"{here}.uri", f'expected a SIP URI such as "sip:2001@192.0.2.10:5060", got "{extension.uri}"'
 

@@ -74,7 +74,10 @@ class Server:
             ("[calls]", {"ring_timeout": 5.0, "grace": 2.0, **calls}),
             ("[[account]]", {"id": self.account, "name": "acme", "realm": "acme.example.com", "api_key": self.api_key}),
             *(
-                ("[[account.user]]", {"username": f"user{number}", "password": "x", "extension": number, "sip_password": word})
+                (
+                    "[[account.user]]",
+                    {"username": f"user{number}", "password": "x", "extension": number, "sip_password": word},
+                )
                 for number, word in users.items()
             ),
             *(("[[account.extension]]", {"number": number, "uri": uri}) for number, uri in extensions.items()),
