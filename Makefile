@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SYSTEM_PACKAGES := sip-tester baresip-core kamailio dnsmasq-base openssl curl chromium libjs-jquery iproute2 iptables
+# npm gets JsSIP for Chromium; only where there is none, as it may have come with another Node.js.
+NODE_PACKAGES := $(if $(shell command -v npm 2>/dev/null),,nodejs npm)
 JQUERY := /usr/share/javascript/jquery/jquery.min.js
 
 .PHONY: demo test lint bench clean lock
@@ -27,10 +29,10 @@ system-packages:
 	@if ! command -v sipp >/dev/null || ! command -v baresip >/dev/null || ! command -v curl >/dev/null || \
 	    ! PATH=$$PATH:/usr/sbin command -v dnsmasq >/dev/null || ! PATH=$$PATH:/usr/sbin command -v iptables >/dev/null || \
 	    ! command -v openssl >/dev/null || \
-	    ! command -v chromium >/dev/null || ! PATH=$$PATH:/usr/sbin command -v kamailio >/dev/null || ! [ -e $(JQUERY) ]; then \
+	    ! command -v npm >/dev/null || ! command -v chromium >/dev/null || ! PATH=$$PATH:/usr/sbin command -v kamailio >/dev/null || ! [ -e $(JQUERY) ]; then \
 	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
 	  $$SUDO apt-get update -qq && \
-	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES); \
+	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) $(NODE_PACKAGES); \
 	fi
 
 # Debian's python3 comes without ensurepip unless python3-venv is there.

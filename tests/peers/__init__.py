@@ -1,1 +1,1 @@
-"""Our binary between phones that others wrote: baresip, pyVoIP."""
+"""Our binary between phones that others wrote: baresip, pyVoIP, JsSIP in a browser."""

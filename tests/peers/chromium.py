@@ -52,6 +52,8 @@ class Chromium:
     `async with Chromium(...) as page: await page.told()`.
     """
 
+    options: tuple[str, ...] = OPTIONS
+
     def __init__(self, directory: Path, script: str) -> None:
         self.directory = directory
         self.script = script
@@ -87,7 +89,7 @@ class Chromium:
         assert binary, "Chromium is not installed (Debian: chromium)"
         with (self.directory / "chromium.log").open("wb") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(binary, *OPTIONS, f"--user-data-dir={self.directory / 'profile'}"),
+                *(binary, *self.options, f"--user-data-dir={self.directory / 'profile'}"),
                 f"http://localhost:{self.runner.addresses[0][1]}/",
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -1,0 +1,1 @@
+"""JsSIP in a browser."""

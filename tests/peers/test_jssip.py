@@ -1,0 +1,88 @@
+"""JsSIP in Chromium registers over WSS with digest and is called as the extension, over the connection it opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import Authority
+from tests.sipp.ports import LOOPBACK, free_port
+from tests.sipp.server import Server
+from tests.sipp.sipp import Sipp
+from tests.sipp.stage import leg, legs
+
+from .jssip.phone import JsSip
+
+USERS = {"1001": "secret1"}
+URI = "sip:1001@acme.example.com"
+
+
+def secured(directory: Path, extensions: dict[str, str]) -> tuple[Server, str, Path]:
+    """A server that speaks WSS, its address there and its certificate."""
+    certificate, key = Authority(directory).certificate(LOOPBACK)
+    port = free_port()
+    sip = {"listen": [f"udp:{LOOPBACK}:{free_port()}", f"wss:{LOOPBACK}:{port}"]}
+    server = Server(directory / "server", extensions, sip=sip, users=USERS)
+    with server.config.open("a") as config:
+        config.write(f'\n[sip.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n')
+    return server, f"wss://{LOOPBACK}:{port}", certificate
+
+
+async def test_a_browser_refuses_plain_rtp(tmp_path: Path) -> None:
+    """It is registered and rings; of an offer without DTLS it says 488, and nobody else is called."""
+    server, address, certificate = secured(tmp_path, {"2002": f"sip:nobody@{LOOPBACK}:9"})
+    async with server, JsSip(tmp_path / "browser", address, certificate, URI, "secret1") as phone:
+        await phone.happened("registered")
+        (known,) = await server.registrations(1)
+        assert (known["username"], known["transport"], known["network_ip"]) == ("1001", "wss", LOOPBACK)
+        assert known["user_agent"].startswith("JsSIP 3.13.8")
+        assert ".invalid" in known["contact"]
+        document = await server.create("1001")
+        call_id = (await server.connect(document, "2002"))["call_id"]
+        assert (await phone.happened("ringing"))["to"] == "sip:2002@acme.example.com"
+        assert "without DTLS fingerprint" in (await phone.happened("objected"))["why"]
+        await phone.happened("failed")
+        record = await server.ended(document, call_id)
+        await server.nothing_lives()
+    assert (record["result"], record["ended_by"], record["sip_code"]) == ("error", "a", 488)
+    assert (record["cause"], record["bridged_at"], legs(record)) == ("INCOMPATIBLE_DESTINATION", None, ["a"])
+    refused = leg(record, "a")
+    assert refused["ringing_at"]
+    assert (refused["answered_at"], refused["sip_code"]) == (None, 488)
+
+
+async def test_a_wrong_password_does_not_register(tmp_path: Path) -> None:
+    server, address, certificate = secured(tmp_path, {})
+    async with server, JsSip(tmp_path / "browser", address, certificate, URI, "secret2") as phone:
+        assert (await phone.happened("unregistered"))["cause"] == "Authentication Error"
+        await server.registrations(0)
+
+
+@pytest.mark.parametrize(("ender", "scenario"), [("a", "b_answers"), ("b", "b_hangs_up")])
+async def test_a_browser_behind_a_relay_is_joined(tmp_path: Path, ender: str, scenario: str) -> None:
+    """With DTLS on its side and plain RTP on ours it answers, follows the re-INVITE, and either side hangs up."""
+    async with Sipp(scenario, tmp_path / "b") as b:
+        server, address, certificate = secured(tmp_path, {"2002": b.uri})
+        async with (
+            server,
+            JsSip(tmp_path / "browser", address, certificate, URI, "secret1", is_relayed=True) as phone,
+        ):
+            await phone.happened("registered")
+            document = await server.create("1001")
+            call_id = (await server.connect(document, "2002"))["call_id"]
+            first = await phone.happened("answering")
+            assert "a=inactive" in first["sdp"]
+            await phone.happened("confirmed")
+            # Chromium goes on to send nothing when it was first offered `inactive`.
+            again = await phone.happened("answering", 2)
+            assert "a=recvonly" in again["sdp"]
+            if ender == "a":
+                await phone.hang_up()
+            assert (await phone.happened("ended"))["originator"] == ("local" if ender == "a" else "remote")
+            await b.passed()
+            record = await server.ended(document, call_id)
+            await server.nothing_lives()
+    assert (record["result"], record["ended_by"], legs(record)) == ("success", ender, ["a", "b"])
+    assert record["bridged_at"]
+    assert all(leg(record, name)["sip_code"] == 200 for name in "ab")
