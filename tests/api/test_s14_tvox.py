@@ -226,10 +226,13 @@ async def test_14_3_a_dry_run_rings_nobody(tvox: Tvox) -> None:
     assert tvox.api.engine.orders == []
 
 
-@pytest.mark.parametrize(("code", "number"), [("9", "11"), ("1900", "5551212"), ("+1900", "5551212")])
+@pytest.mark.parametrize(("code", "number"), [("91", "1"), ("1900555", "1212")])
 async def test_14_3_an_access_code_opens_no_barred_destination(tvox: Tvox, code: str, number: str) -> None:
+    found = await tvox.call("dialNumber", {"number": number, "accessCode": code, "dryRun": True})
+    assert [v["policy"] for v in found["verdicts"] if not v["passed"]] == ["route"]
+    assert f"{code}{number} is" in str(found["verdicts"])
     found = await tvox.call("dialNumber", ["mrossi", number, code, ""])
-    assert found["code"] in (-32602, -32003)
+    assert (found["code"], found["data"]["cause"]) == (-32003, "OUTGOING_CALL_BARRED")
     assert tvox.api.engine.orders == []
 
 
