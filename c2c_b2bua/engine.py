@@ -232,10 +232,10 @@ class Engine(Shell):
         self.trunk_subscribers: list[Callable[[TrunkChanged], None]] = []
         self.idle = asyncio.Event()
         self.left = asyncio.Event()
+        """No trunk has us registered any more."""
         self.is_closing = False
         self.cancelled = asyncio.Event()
         """Set, while closing, once no leg is left that waits to be cancelled."""
-        """No trunk has us registered any more."""
 
     def make_core(self, interfaces: Interfaces, tokens: Tokens) -> B2bua:
         return B2bua(interfaces, tokens, self.answer_strangers)
