@@ -15,6 +15,7 @@ from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog,
 from c2c_b2bua.dialog.leg_responses import receive_response
 from c2c_b2bua.dialog.neighbours import Neighbours
 from c2c_b2bua.dialog.stranger import answer_stranger
+from c2c_b2bua.dialog.stray import Strays
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import REGISTRAR, Registrar
 from c2c_b2bua.registration.trunk import TrunkChanged, TrunkLine, TrunkOrder
@@ -46,6 +47,7 @@ class B2bua(TransactionLayer):
         self.answer_strangers = answer_strangers
         self.registrar = Registrar(tokens)
         self.neighbours = Neighbours()
+        self.strays = Strays()
         self.lines: dict[str, TrunkLine] = {}
         """What is done with trunks besides calls, by the keys of the machines."""
         self.calls: dict[str, Call] = {}
@@ -142,6 +144,15 @@ class B2bua(TransactionLayer):
         line = self.lines.get(owner)
         return line.responded(request, response, is_local, now) if line is not None else []
 
+    def stray(self, response: Response) -> Work:
+        """Only what we once sent can be answered so: its From tag tells, long after its leg is forgotten."""
+        leg, flow = self.legs.get(response.call_id), response.flow
+        if response.from_tag != (leg.tag if leg is not None else self.tokens.seal(response.call_id)) or flow is None:
+            return []
+        dialog = leg.dialog if leg is not None else None
+        is_ours = dialog is not None and dialog.remote_tag == (response.to_tag or "")
+        return self.strays.hang_up(response, flow if self.registrar.is_registered(flow) else None, is_ours)
+
     def leg_event(self, event: events.LegEvent, now: float) -> Work:
         call = self.calls.get(event.call)
         return call.receive(event, now) if call is not None else []
@@ -175,7 +186,7 @@ class B2bua(TransactionLayer):
     def is_wanted(self, owner: str, request: Request) -> bool:
         leg = self.legs.get(owner)
         if leg is None:
-            return owner in self.lines
+            return owner in self.lines or request.method == "BYE"
         return request is not leg.invite or leg.state == INVITING
 
     def opened(self, owner: str) -> None:

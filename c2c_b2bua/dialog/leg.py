@@ -54,7 +54,7 @@ class Leg:
         self.party = party
         self.tokens = tokens
         self.key = f"{tokens.tag()}{tokens.token()}"
-        self.tag = tokens.tag()
+        self.tag = tokens.seal(self.key)
         self.state = IDLE
         self.sequence = 0
         self.media = OfferAnswer()

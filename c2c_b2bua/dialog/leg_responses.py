@@ -30,8 +30,10 @@ def receive_response(leg: Leg, request: Request, response: Response, is_local: b
             return again
     if request is leg.invite:
         return invite_response(leg, response, is_local, now)
-    if request is leg.reinvite or (request.method == "INVITE" and response.status < 300):
+    if request is leg.reinvite:
         return reinvite_response(leg, request, response, now)
+    if request.method == "INVITE" and 200 <= response.status < 300:
+        return (accepted if is_first(request) else reinvite_response)(leg, request, response, now)
     if request is leg.refresh:
         return update_response(leg, response, now)
     if request is leg.bye and response.status >= 200:
@@ -47,7 +49,7 @@ def invite_response(leg: Leg, response: Response, is_local: bool, now: float) ->
     if status < 200:
         return provisional(leg, response, now)
     if status < 300:
-        return accepted(leg, response, now)
+        return accepted(leg, leg.invite, response, now) if leg.invite is not None else []
     if leg.state not in (INVITING, RINGING, CANCELLING):
         return []
     if leg.state == CANCELLING:
@@ -72,27 +74,35 @@ def provisional(leg: Leg, response: Response, now: float) -> Work:
     return [*work, events.Ringing(leg.call, leg.name)]
 
 
-def accepted(leg: Leg, response: Response, now: float) -> Work:
-    """Every 2xx is acknowledged: the first makes the dialog; one of another fork, or after we gave up, is hung up."""
-    assert leg.invite is not None
-    sequence, tag = leg.invite.cseq.number, response.to_tag or ""
+def is_first(request: Request) -> bool:
+    """Whether an INVITE opens a dialog; of one inside it no more may be left than its CSeq."""
+    return "To" in request.headers and not request.to_tag
+
+
+def accepted(leg: Leg, invite: Request, response: Response, now: float) -> Work:
+    """Every 2xx is acknowledged: the first makes the dialog.
+
+    One of another fork, one after we gave up or were refused, and one to an INVITE that was challenged is hung up.
+    """
+    sequence, tag = invite.cseq.number, response.to_tag or ""
+    is_wanted = invite is leg.invite and leg.state in (INVITING, RINGING)
     known = leg.acks.get((sequence, tag))
     if known is not None:
         return [known]
     try:
-        dialog = Dialog(leg.invite, response, leg.party.flow)
+        dialog = Dialog(invite, response, leg.party.flow)
     except SipError as error:
-        return misunderstood(leg, error, now)
-    fork = leg.forks.pop(tag, None)
+        return misunderstood(leg, error, now) if is_wanted else []
+    fork = leg.forks.pop(tag, None) if invite is leg.invite else None
     if fork is not None:
         sequence = fork.sequence
         if fork.dialog is not None:
             dialog.remote_seq = fork.dialog.remote_seq
-    work = leg.acknowledge(dialog, leg.invite, tag)
-    if leg.state not in (INVITING, RINGING):
+    work = leg.acknowledge(dialog, invite, tag)
+    if not is_wanted:
         bye = dialog.request("BYE", sequence + 1)
         leg.sign(bye)
-        if leg.state == CANCELLING:
+        if leg.state == CANCELLING and invite is leg.invite:
             leg.sequence = sequence + 1
             # The 2xx crossed our CANCEL: the peer has answered, and is told that it is over.
             leg.state, leg.dialog, leg.bye, leg.answered_at = ENDING, dialog, bye, now
@@ -106,15 +116,13 @@ def accepted(leg: Leg, response: Response, now: float) -> Work:
     except SipError as error:
         why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
         return [*work, *leg.send_bye(why), events.Refused(leg.call, leg.name, why, True)]
-    leg.invite.body = b""
+    invite.body = b""
     learn_methods(leg, response)
     return [*work, *agree(leg, response, now), events.Answered(leg.call, leg.name)]
 
 
 def misunderstood(leg: Leg, error: SipError, now: float) -> Work:
     """A 2xx that no ACK can follow, for its Contact or Record-Route is none."""
-    if leg.state not in (INVITING, RINGING):
-        return []
     leg.why, leg.sip_code, leg.sip_reason = Why("INTERWORKING", 502, error.reason), 502, error.reason
     return leg.down(now, events.Refused(leg.call, leg.name, leg.why, True))
 

@@ -128,6 +128,7 @@ InviteClient.table = {
     (PROCEEDING, SUCCESS): (ACCEPTED, accept),
     (PROCEEDING, REFUSAL): (COMPLETED, refuse),
     (COMPLETED, REFUSAL): (COMPLETED, resend),
+    (COMPLETED, SUCCESS): (COMPLETED, tell),
     (COMPLETED, TRANSPORT_ERROR): (TERMINATED, forget),
     (COMPLETED, "D"): (TERMINATED, forget),
     (ACCEPTED, SUCCESS): (ACCEPTED, tell),

@@ -90,6 +90,10 @@ class TransactionLayer(Sending):
         """A CANCEL for the INVITE of the server transaction `key`; the CANCEL itself is answered."""
         raise NotImplementedError
 
+    def stray(self, response: Response) -> Work:
+        """A 2xx to an INVITE whose transaction is over, or that was never sent."""
+        return []
+
     def machine(self, key: str) -> Machine | None:
         """The machine of the user's own that has this key."""
         raise NotImplementedError
@@ -157,9 +161,11 @@ class TransactionLayer(Sending):
     # ── sorting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def response(self, response: Response, now: float) -> Work:
-        """To the client transaction it answers; one that answers none is dropped (§18.1.2)."""
+        """To the client transaction it answers; one that answers none is dropped (§18.1.2), unless it makes a dialog."""
         client = self.clients.get(response_key(response))
-        return client.receive(response, now) if client is not None else []
+        if client is not None:
+            return client.receive(response, now)
+        return self.stray(response) if response.cseq.method == "INVITE" and response.status // 100 == 2 else []
 
     def request(self, request: Request, flow: Flow, now: float) -> Work:
         """To its server transaction if it is a repetition, else to the user."""

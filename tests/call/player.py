@@ -2,7 +2,7 @@
 
 A line is `LEG <- WHAT [LABEL]` (to the phone) or `LEG -> WHAT [LABEL]` (from the phone), WHAT a method or a status
 (`487 INVITE` names the request that is answered, when it is not the last one). What comes after two spaces is a comment;
-`lost` there loses the message. Other lines: `wait 30 s`, `api: hang up`, `record: KEY=VALUE …`.
+`lost` there loses the message. Other lines: `wait 30 s`, `wait for us`, `api: hang up`, `record: KEY=VALUE …`.
 
 Lines below a message belong to it: `+ NAME: VALUE` puts a header on what a phone sends, in place of one it would send
 anyway (`+ tag: VALUE` is the To tag of a response); `= NAME: VALUE` says what a header of what we sent is, all its values
@@ -149,6 +149,13 @@ class Player:
             self.take(self.core.tick(self.now))
         self.now = until
 
+    def wait_for_us(self) -> None:
+        """Let time pass until we send something."""
+        assert not self.out, "we have spoken already"
+        while not self.out:
+            assert self.core.next_due is not None, "we never say anything"
+            self.pass_time(max(0.0, self.core.next_due - self.now))
+
     # ── the ladder ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def play(self, ladder: str) -> None:
@@ -163,7 +170,9 @@ class Player:
             below = itertools.takewhile(lambda other: other[:2] in ("+ ", "= "), map(str.strip, lines[number:]))
             self.headers = [(name, value) for name, _, value in (other[2:].partition(": ") for other in below)]
             try:
-                if text.startswith("wait "):
+                if text == "wait for us":
+                    self.wait_for_us()
+                elif text.startswith("wait "):
                     self.pass_time(float(text.split()[1]))
                 elif text == "api: hang up":
                     self.take(self.core.hang_up(self.order.call_id, self.now))

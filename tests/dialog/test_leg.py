@@ -166,14 +166,40 @@ def test_the_2xx_of_another_fork_gets_ack_and_bye() -> None:
 
 
 def test_a_2xx_after_a_refusal_of_another_fork() -> None:
-    """The transaction that was refused is over: a 2xx of a second fork finds none, and its owner repeats in vain."""
+    """The leg is down, and another phone of the same INVITE answers: it is hung up, and nobody hears of it."""
     peer = OneLeg()
     invite = peer.ring()
     peer.answer(invite, 486)
     peer.sent()
+    peer.events()
     peer.answer(invite, 200, tag="late", body=sdp())
+    ack, bye = peer.sent()
+    assert [(request.method, request.to_tag) for request in (ack, bye)] == [("ACK", "late"), ("BYE", "late")]  # type: ignore[union-attr]
+    assert (ack.cseq.number, bye.cseq.number) == (1, 2)
+    assert (peer.leg.state, peer.leg.sip_code, peer.events()) == (DOWN, 486, [])
+    peer.answer(invite, 200, tag="late", body=sdp())
+    assert peer.starts() == ["ACK"]
+    peer.answer(bye, 200)  # type: ignore[arg-type]
+    peer.wait(100.0)
     assert peer.starts() == []
-    assert peer.leg.state == DOWN
+
+
+def test_a_2xx_to_an_invite_that_was_challenged() -> None:
+    """One fork wants credentials, another answers without: it is hung up, the INVITE that has them goes on."""
+    peer = OneLeg(username="c2c", password="secret")
+    first = peer.ring()
+    peer.answer(first, 401, tag="one", WWW_Authenticate='Digest realm="carrier", nonce="1"')
+    _, second = peer.sent()
+    assert isinstance(second, Request) and second.cseq.number == 2
+    peer.answer(first, 200, tag="two", body=sdp())
+    ack, bye = peer.sent()
+    assert isinstance(ack, Request) and isinstance(bye, Request)
+    assert [(str(request.cseq), request.to_tag) for request in (ack, bye)] == [("1 ACK", "two"), ("2 BYE", "two")]
+    peer.answer(first, 200, tag="two", body=sdp())
+    assert peer.starts() == ["ACK"]
+    peer.answer(second, 200, tag="one", body=sdp())
+    assert peer.starts() == ["ACK"]
+    assert (peer.leg.state, peer.leg.sip_code) == (UP, 200)
 
 
 # ── giving up ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -29,3 +29,11 @@ def test_form() -> None:
 def test_numbers_stay_below_their_bound() -> None:
     tokens = Tokens(b"x" * 32)
     assert {tokens.number(11) for _ in range(1000)} == set(range(11))
+
+
+def test_a_seal_is_the_same_for_the_same_text_and_secret_only() -> None:
+    tokens = Tokens(b"secret")
+    assert tokens.seal("call") == tokens.seal("call")
+    others = [tokens.seal("calm"), Tokens(b"other").seal("call"), Tokens(b"secret", "2").seal("call"), tokens.tag()]
+    assert len({tokens.seal("call"), *others}) == 5
+    assert tokens.seal("\udcff").startswith("1-")

@@ -80,6 +80,7 @@ ROWS = [
     Row("a_is_released", "b_late_200_after_cancel", "error", "NO_ANSWER", "timer", Leg(), Leg(ANY, ANY), SHORT),
     Row("a_hangs_up_while_b_rings", "b_late_200_after_cancel", ANY, ANY, "a", Leg(), Leg(ANY, ANY)),
     Row("a_answers", "b_forks", *TALK, "b", TALKED, TALKED),
+    Row("a_is_released", "b_forks_after_a_refusal", "error", "USER_BUSY", "b", Leg(), Leg(486, answered=False)),
     Row("a_answers", "b_early_media", *TALK, "b", TALKED, TALKED),
     # re-INVITEs
     Row("a_is_held", "b_holds_and_resumes", *TALK, "b", TALKED, TALKED),

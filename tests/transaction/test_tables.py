@@ -33,6 +33,8 @@ def test_figure_5_invite_client() -> None:
         "CALLING: B -> TERMINATED (time_out)",
         "CALLING: next -> CALLING (look_elsewhere)",
         "CALLING: transport error -> TERMINATED (break_off)",
+        # Beyond the figure: a proxy said no, and one of the phones it rang says yes all the same (RFC 3261 §13.2.2.4).
+        "COMPLETED: 2xx -> COMPLETED (tell)",
         "COMPLETED: 300-699 -> COMPLETED (resend)",
         "COMPLETED: D -> TERMINATED (forget)",
         "COMPLETED: transport error -> TERMINATED (forget)",
