@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.call.ladder import docstrings
 from tests.sipp.test_in_dialog import ROWS as IN_DIALOG
 from tests.sipp.test_scenarios import ROWS as SCENARIOS
 
@@ -21,6 +22,7 @@ FAILURES = 28
 
 PARAMETERS = {
     "call/test_ladders.py::test_ladder": {path.stem for path in (TESTS / "call" / "ladders").glob("*.txt")},
+    "call/test_ladders.py::test_docstring": {ladder.name for ladder in docstrings()},
     "sipp/test_scenarios.py::test_a_call": {"-".join(filter(None, (row.a, row.b))) for row in SCENARIOS},
     "sipp/test_in_dialog.py::test_in_a_dialog": {f"{row.b}-{row.transport}" for row in IN_DIALOG},
 }

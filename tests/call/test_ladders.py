@@ -2,66 +2,45 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
-from c2c_b2bua.call import bridge, hunt, reinvite
+from tests.call.ladder import Ladder, docstrings, files, order_of
 from tests.call.player import Player
 
-LADDERS = sorted((Path(__file__).parent / "ladders").glob("*.txt"))
-OTHERS = re.compile(r"([ab]_(?:beside|instead))=(\S+)")
-RUNG = re.compile(r"    [AB]\d? (?:<-|->) .*")
+FILES, DOCSTRINGS = files(), docstrings()
 
 
-def ladder_of(docstring: str | None) -> str:
-    """The rungs in a docstring, without their indentation."""
-    assert docstring is not None
-    return "\n".join(line.strip() for line in docstring.splitlines() if RUNG.fullmatch(line))
-
-
-def bridged() -> str:
-    """The docstring of the reinvite way, up to the bridge."""
-    return ladder_of(reinvite.__doc__).partition("B -> BYE")[0]
-
-
-def test_docstring_of_reinvite() -> None:
-    player = Player()
-    player.play(ladder_of(reinvite.__doc__))
+def play(ladder: Ladder) -> Player:
+    player = Player(**ladder.order)
+    player.play(ladder.text)
     player.finish()
-    assert (player.record.cause, player.record.ended_by, player.record.sip_code) == ("NORMAL_CLEARING", "b", 200)
+    return player
 
 
-def test_docstring_of_hunt() -> None:
-    player = Player(a_beside=["A2"])
-    player.play(ladder_of(hunt.__doc__))
-    player.play("B -> 486\nB <- ACK\nA2 <- BYE\nA2 -> 200")
-    player.finish()
-    record = player.record
-    assert (record.cause, record.legs[0].target, record.legs[0].sip_code) == ("USER_BUSY", "phone A2", 200)
+@pytest.mark.parametrize("ladder", FILES, ids=[ladder.name for ladder in FILES])
+def test_ladder(ladder: Ladder) -> None:
+    play(ladder)
+
+
+@pytest.mark.parametrize("ladder", DOCSTRINGS, ids=[ladder.name for ladder in DOCSTRINGS])
+def test_docstring(ladder: Ladder) -> None:
+    play(ladder)
+
+
+def test_those_that_were_rung_in_vain_are_recorded() -> None:
+    (ladder,) = (ladder for ladder in DOCSTRINGS if ladder.name == "docstring_of_hunt")
+    record = play(ladder).record
+    assert record.legs[0].target == "phone A2"
     assert [(leg.leg, leg.target, leg.sip_code, leg.cause) for leg in record.attempts] == [
         ("a", "1001", 487, "LOSE_RACE")
     ]
 
 
-def test_docstring_of_bridge() -> None:
-    player = Player()
-    player.play(bridged())
-    player.play(ladder_of(bridge.__doc__))
-    player.play("A -> BYE\nA <- 200\nB <- BYE\nB -> 200")
-    player.finish()
-    assert player.record.ended_by == "a"
-
-
-@pytest.mark.parametrize("path", LADDERS, ids=[path.stem for path in LADDERS])
-def test_ladder(path: Path) -> None:
-    text = path.read_text()
-    head = text.splitlines()[0]
-    credentials = {"username": "c2c", "password": "secret"} if "credentials" in head else {}
-    player = Player(credentials=credentials, **{name: who.split(",") for name, who in OTHERS.findall(head)})
-    player.play(text.replace("BRIDGED\n", bridged() + "\n"))
-    player.finish()
+def test_what_the_first_line_says() -> None:
+    assert order_of("A <- INVITE held\n") == {}
+    assert order_of("# credentials\n") == {"credentials": {"username": "c2c", "password": "secret"}}
+    assert order_of("# a_beside=A2,A3\n") == {"a_beside": ["A2", "A3"]}
+    assert order_of("A <- INVITE held\n# credentials\n") == {}
 
 
 def test_a_wrong_ladder_is_found() -> None:

@@ -1,0 +1,152 @@
+"""A ladder as text: the messages of a call line by line, and what else happens between them.
+
+A line is `LEG <- WHAT [LABEL]` (to the phone) or `LEG -> WHAT [LABEL]` (from the phone), WHAT a method or a status
+(`487 INVITE` names the request that is answered, when it is not the last one). What comes after two spaces is a comment;
+`lost` there loses the message. Other lines: `wait 30 s`, `wait for us`, `api: hang up`, `record: KEY=VALUE …`, and `BRIDGED`
+for all that it takes to bridge two phones.
+
+Lines below a message belong to it: `+ NAME: VALUE` puts a header on what a phone sends, in place of one it would send
+anyway (`+ tag: VALUE` is the To tag of a response); `= NAME: VALUE` says what a header of what we sent is, all its values
+joined by commas (`-`: there is none; `= uri: VALUE` is the Request-URI).
+
+The first line may say, after a `#`, `credentials` (both parties have some), and who else is rung: `a_beside=A2,A3` at once
+with A, `b_instead=B2,B3` one after the other when B fails.
+
+LABEL is a session description, see `phone_memory.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import pkgutil
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from c2c_b2bua import call
+from c2c_b2bua.call import reinvite
+
+FOLDER = Path(__file__).parent / "ladders"
+LINE = re.compile(
+    r"(?P<leg>[AB]\d?) (?P<way><-|->) (?P<what>[A-Z]+|\d{3})"
+    r"(?: (?P<of>[A-Z]+))?(?: (?P<label>[a-z0-9-]+))?(?:  +(?P<note>.*))?"
+)
+OTHERS = re.compile(r"([ab]_(?:beside|instead))=(\S+)")
+RUNG = re.compile(r"    [AB]\d? (?:<-|->) .*")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line; without a `leg` it is no message, and `text` is all there is."""
+
+    number: int
+    text: str
+    leg: str = ""
+    way: str = ""
+    what: str = ""
+    of: str = ""
+    label: str = ""
+    is_lost: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_from_phone(self) -> bool:
+        return self.way == "->"
+
+    @property
+    def is_response(self) -> bool:
+        return self.what.isdigit()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def read(text: str) -> list[Line]:
+    """The lines of a ladder. AssertionError for one that is none."""
+    found: list[Line] = []
+    rows = [row.strip() for row in text.replace("BRIDGED\n", bridged() + "\n").splitlines()]
+    for number, row in enumerate(rows, 1):
+        if not row or row[0] in "#+=":
+            continue
+        below = itertools.takewhile(lambda other: other[:2] in ("+ ", "= "), rows[number:])
+        headers = tuple((name, value) for name, _, value in (other[2:].partition(": ") for other in below))
+        if row.startswith(("wait ", "api: ", "record:")):
+            found.append(Line(number, row))
+            continue
+        said = LINE.fullmatch(row)
+        assert said, f"line {number} is not a line of a ladder: {row}"
+        is_lost = "lost" in (said["note"] or "")
+        parts = {name: said[name] or "" for name in ("leg", "way", "what", "of", "label")}
+        found.append(Line(number, row, is_lost=is_lost, headers=headers, **parts))
+    return found
+
+
+def order_of(text: str) -> dict[str, Any]:
+    """What the first line of a ladder says of the order: the arguments of a Player."""
+    head = text.partition("\n")[0]
+    if not head.startswith("#"):
+        return {}
+    order: dict[str, Any] = {name: who.split(",") for name, who in OTHERS.findall(head)}
+    if "credentials" in head:
+        order["credentials"] = {"username": "c2c", "password": "secret"}
+    return order
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A ladder by its name; `order` are the arguments of its Player."""
+
+    name: str
+    text: str
+
+    @property
+    def lines(self) -> list[Line]:
+        return read(self.text)
+
+    @property
+    def order(self) -> dict[str, Any]:
+        return order_of(self.text)
+
+    @classmethod
+    def at(cls, path: Path) -> Ladder:
+        return cls(path.stem, path.read_text(encoding="utf-8"))
+
+
+def rungs(docstring: str | None) -> str:
+    """The rungs in a docstring, without their indentation."""
+    return "\n".join(line.strip() for line in (docstring or "").splitlines() if RUNG.fullmatch(line))
+
+
+def bridged() -> str:
+    """The docstring of the reinvite way, up to the bridge."""
+    return rungs(reinvite.__doc__).partition("B -> BYE")[0]
+
+
+AROUND = {
+    "reinvite": ("", "record: cause=NORMAL_CLEARING ended_by=b sip_code=200"),
+    "hunt": ("# a_beside=A2", "B -> 486\nB <- ACK\nA2 <- BYE\nA2 -> 200\nrecord: cause=USER_BUSY a.sip_code=200"),
+    "bridge": ("BRIDGED", "A -> BYE\nA <- 200\nB <- BYE\nB -> 200\nrecord: ended_by=a"),
+}
+"""What comes before and after the rungs in the docstring of a module of `c2c_b2bua/call/`, to make them a whole call."""
+
+
+def docstrings() -> list[Ladder]:
+    """The ladders in the docstrings of the call flows."""
+    found: list[Ladder] = []
+    for module in pkgutil.iter_modules(call.__path__):
+        drawn = rungs(importlib.import_module(f"{call.__name__}.{module.name}").__doc__)
+        if drawn:
+            before, after = AROUND.get(module.name, ("", ""))
+            found.append(Ladder(f"docstring_of_{module.name}", "\n".join(filter(None, (before, drawn, after))) + "\n"))
+    return found
+
+
+def files() -> list[Ladder]:
+    return [Ladder.at(path) for path in sorted(FOLDER.glob("*.txt"))]
+
+
+def ladders() -> list[Ladder]:
+    """All there are."""
+    return [*docstrings(), *files()]
