@@ -30,9 +30,9 @@ from c2c_b2bua.transaction.matching import server_key
 
 NEWS = (LegRinging, LegFailed, LegRerouted, LegAnswered, CallBridged, CallEnded, Bound, Unbound, TrunkChanged)
 EVENTS = (
-    events.Ringing, events.Answered, events.Refused, events.RangOut, events.Offered, events.OfferWanted,
-    events.Reanswered, events.Rerefused, events.Refreshed, events.Acknowledged, events.Informed, events.InformAnswered,
-    events.HungUp, events.Down,
+    events.Ringing, events.Described, events.Answered, events.Refused, events.RangOut, events.Offered,
+    events.OfferWanted, events.Reanswered, events.Rerefused, events.Refreshed, events.Acknowledged, events.Informed,
+    events.InformAnswered, events.HungUp, events.Down,
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0, le=31_536_000)]
 SomeSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Lifetime = Annotated[int, Meta(ge=1, le=31_536_000)]
+Offer = Literal["", "held", "none"]
 AutoAnswer = Literal["", "call-info", "alert-info", "auto-answer", "ring-answer", "answer-mode", "none"]
 """Which header makes a phone answer by itself; empty: by what the phone is."""
 
@@ -147,7 +148,7 @@ class Calls(Section, frozen=True):
     """How calls go, and which are not made."""
 
     bridge: Literal["reinvite"] = "reinvite"
-    offer: Literal["held"] = "held"
+    offer: Literal["held", "none"] = "held"
     codecs: list[str] = msgspec.field(default_factory=lambda: ["PCMU", "PCMA", "telephone-event"])
     ring_timeout: SomeSeconds = 30.0
     max_duration: SomeSeconds = 14400.0
@@ -186,6 +187,8 @@ class User(Section, frozen=True):
     email: str = ""
     supervisor: bool = True
     auto_answer: AutoAnswer = ""
+    offer: Offer = ""
+    early_media: bool = False
 
 
 class Extension(Section, frozen=True):
@@ -194,6 +197,8 @@ class Extension(Section, frozen=True):
     number: str
     uri: str
     auto_answer: AutoAnswer = ""
+    offer: Offer = ""
+    early_media: bool = False
 
 
 class Account(Section, frozen=True):
@@ -240,6 +245,8 @@ class Trunk(Section, frozen=True):
     prefix_strip: str = ""
     prefix_add: str = ""
     rewrite: list[Rewrite] = []
+    offer: Offer = ""
+    early_media: bool = False
     max_calls: Count = 0
     calls_per_second: Annotated[float, Meta(ge=0, le=1_000_000)] = 0
 

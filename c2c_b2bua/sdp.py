@@ -23,6 +23,8 @@ CODECS = {
     "opus": (96, "opus/48000/2"),
     "telephone-event": (101, "telephone-event/8000"),
 }
+PLAIN = ("RTP/AVP", "RTP/AVPF")
+"""What can be answered without keys of ours (RFC 3551, RFC 4585)."""
 STATIC_RTPMAPS = {"0": "pcmu/8000", "3": "gsm/8000", "4": "g723/8000", "8": "pcma/8000", "9": "g722/8000",
                   "13": "cn/8000", "18": "g729/8000"}  # fmt: skip
 
@@ -207,7 +209,7 @@ def held_answer(offer: SessionDescription, origin: Origin, address: str, codecs:
     media = []
     for part in offer.media:
         common = tuple(number for number, codec in part.codecs.items() if codec in ours)
-        if part.kind != "audio" or not part.port or not common:
+        if part.kind != "audio" or part.protocol not in PLAIN or not part.port or not common:
             media.append(Media(part.kind, 0, "", part.protocol, part.formats[:1], ()))
             continue
         lines = [
@@ -216,6 +218,13 @@ def held_answer(offer: SessionDescription, origin: Origin, address: str, codecs:
             if line.startswith(("a=rtpmap:", "a=fmtp:")) and line.partition(":")[2].partition(" ")[0] in common
         ]
         media.append(Media(part.kind, 9, "", part.protocol, common, (*lines, "a=inactive")))
+    return SessionDescription(origin, session_lines(address), tuple(media))
+
+
+def declined(offer: SessionDescription, address: str) -> SessionDescription:
+    """An answer that takes none of the streams (RFC 3264 §6)."""
+    origin = Origin("c2c", offer.origin.session_id, 1, address)
+    media = [Media(part.kind, 0, "", part.protocol, part.formats[:1], ()) for part in offer.media]
     return SessionDescription(origin, session_lines(address), tuple(media))
 
 

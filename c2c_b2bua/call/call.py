@@ -8,7 +8,7 @@ How the legs come together is in `reinvite.py`, what passes between them afterwa
 
 from __future__ import annotations
 
-from c2c_b2bua.call import bridge, hunt, reinvite
+from c2c_b2bua.call import bridge, delayed_offer, early_media, hunt, reinvite
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord, leg_name
@@ -16,7 +16,7 @@ from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.leg import DOWN, Leg
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.session_timer import EXPIRED
-from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sdp import Origin, SessionDescription
 from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Forget, StartTimer, Work
@@ -32,9 +32,9 @@ OUT_OF_TIME = Why("ALLOTTED_TIMEOUT", None, "the call reached its longest durati
 class Call:
     """Takes the events of its two legs; `address` is ours, for descriptions that we make up."""
 
-    __slots__ = ("a", "accepted_at", "address", "attempts", "b", "backing_off", "bridged_at", "ended_at", "ended_by",
-                 "failure", "groups", "id", "named", "offer", "order", "owed", "relay", "retries", "rivals", "state",
-                 "tellings", "tokens", "why")  # fmt: skip
+    __slots__ = ("a", "accepted_at", "address", "attempts", "b", "backing_off", "bridged_at", "early", "ended_at",
+                 "ended_by", "failure", "groups", "id", "named", "offer", "order", "owed", "relay", "retries", "rivals",
+                 "state", "tellings", "tokens", "why")  # fmt: skip
 
     def __init__(self, order: CallOrder, tokens: Tokens, address: str, now: float) -> None:
         self.id = order.call_id
@@ -65,6 +65,8 @@ class Call:
         self.groups: tuple[tuple[Party, ...], ...] = ()
         """Whom the side that is being rung can be reached by besides."""
         self.offer: SessionDescription | None = None
+        self.early: SessionDescription | None = None
+        """What B said of its media before it answered, where A shall hear it."""
         self.failure: tuple[EndedBy, Why] | None = None
         """The best reason yet why the side that is being rung cannot be reached."""
 
@@ -126,6 +128,8 @@ class Call:
                 self.state = JOINING
                 work = hunt.answered(self, event, now)
                 return [*work, self.news(LegAnswered, now, event.leg), *reinvite.join(self, now)]
+            case events.Described():
+                return early_media.described(self, event, now) if self.state == RINGING_B else []
             case events.Refused() if self.state in (RINGING_A, RINGING_B):
                 return hunt.refused(self, event.leg, who_refused(event), event.why, now)
             case events.RangOut() if self.state in (RINGING_A, RINGING_B):
@@ -166,8 +170,14 @@ class Call:
             return self.end("timer", OUT_OF_TIME, now)
         if name.startswith("progress"):
             return hunt.no_progress(self, name, now)
+        if name == "patience":
+            return delayed_offer.out_of_patience(self, now) if self.state == RINGING_B else []
         self.backing_off -= {name.removeprefix("glare ")}
         return reinvite.tell(self, now)
+
+    def new_origin(self) -> Origin:
+        """The o= of a session that we begin."""
+        return Origin("c2c", str(self.tokens.number(2**31)), 1, self.address)
 
     # ── news ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -20,13 +20,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from c2c_b2bua.call.delayed_offer import with_offer
 from c2c_b2bua.call.news import LegFailed, LegRerouted
 from c2c_b2bua.call.record import leg_name
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import KeepLeg
 from c2c_b2bua.dialog.leg import DOWN, INVITING, RINGING, Leg
 from c2c_b2bua.dialog.party import Party
-from c2c_b2bua.sdp import Origin, SessionDescription
+from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.reason import ELSEWHERE, Why
 from c2c_b2bua.transaction.actions import StartTimer, Work
 
@@ -43,7 +44,7 @@ def ring(call: Call, side: str, offer: SessionDescription, now: float) -> Work:
     """The first group of a side; `call.leg(side)` is the first of its parties."""
     order = call.order
     beside, instead = (order.a_beside, order.a_instead) if side == "a" else (order.b_beside, order.b_instead)
-    if not beside and not instead:
+    if not beside and not instead and not call.leg(side).party.delayed_offer:
         return call.leg(side).ring(offer, now)
     call.groups, call.offer, call.failure = instead, offer, None
     return ring_group(call, side, [call.leg(side), *(new_leg(call, side, party) for party in beside)], now)
@@ -54,7 +55,7 @@ def ring_group(call: Call, side: str, legs: list[Leg], now: float) -> Work:
     call.rivals += tuple(legs[1:])
     work: Work = []
     for leg in legs:
-        work += [KeepLeg(leg), *leg.ring(call.offer.with_origin(new_origin(call)), now)]
+        work += [KeepLeg(leg), *leg.ring(call.offer.with_origin(call.new_origin()), now)]
     if call.groups:
         work.append(StartTimer(call.id, f"progress {side} {len(call.groups)}", now + NO_PROGRESS))
     return work
@@ -73,12 +74,25 @@ def ring_next_group(call: Call, side: str, now: float) -> Work:
     return [*news, *ring_group(call, side, legs, now)]
 
 
+def ring_with_offer(call: Call, refused: Leg, party: Party, now: float) -> Work:
+    """The same party once more: it wants an offer in the INVITE. The refusal is only an attempt."""
+    assert call.offer is not None
+    side = refused.name[0]
+    leg = new_leg(call, side, party)
+    if refused is call.leg(side):
+        take_place(call, side, leg)
+    else:
+        call.rivals += (leg,)
+    call.put_aside(refused)
+    return [KeepLeg(leg), *leg.ring(call.offer.with_origin(call.new_origin()), now)]
+
+
 def answered(call: Call, event: events.Answered, now: float) -> Work:
     """One of them answered: it is the leg, the others stop ringing."""
     side = event.leg[0]
     winner = call.leg(event.leg)
     take_place(call, side, winner)
-    call.groups = ()
+    call.groups, call.offer = (), None
     return [action for leg in ringing(call, side) for action in leg.hang_up(ELSEWHERE, now)]
 
 
@@ -89,6 +103,9 @@ def refused(call: Call, name: str, ended_by: EndedBy, why: Why, now: float) -> W
     if call.failure is None or rank(why) < rank(call.failure[1]):
         call.failure = (ended_by, why)
     ended_by, why = call.failure
+    party = with_offer(leg.party, why) if leg.state == DOWN else None
+    if party is not None:
+        return [*news, *ring_with_offer(call, leg, party, now)]
     others = ringing(call, side)
     if others and rank(why):
         if leg is call.leg(side):
@@ -145,10 +162,6 @@ def take_place(call: Call, side: str, leg: Leg) -> None:
 def new_leg(call: Call, side: str, party: Party) -> Leg:
     call.named += 1
     return Leg(call.id, f"{side}{call.named}", party, call.tokens)
-
-
-def new_origin(call: Call) -> Origin:
-    return Origin("c2c", str(call.tokens.number(2**31)), 1, call.address)
 
 
 def rank(why: Why) -> int:

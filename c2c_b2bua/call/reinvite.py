@@ -24,12 +24,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from c2c_b2bua.call import hunt
-from c2c_b2bua.call.hunt import new_origin
+from c2c_b2bua.call import early_media, hunt
+from c2c_b2bua.call.delayed_offer import give_answer, hold, wait_for_b
 from c2c_b2bua.call.payload_types import as_offer, holds_good
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.info import answer_info
-from c2c_b2bua.dialog.leg import Leg
+from c2c_b2bua.dialog.leg import UP, Leg
 from c2c_b2bua.sdp import SessionDescription, held_answer, held_offer, session_lines
 from c2c_b2bua.sip.reason import Why, cause_of
 from c2c_b2bua.transaction.actions import StartTimer, Work
@@ -45,25 +45,34 @@ MAX_RETRIES = 10
 
 def ring_a(call: Call, now: float) -> Work:
     """A is offered our codecs, on hold: its phone rings, and nobody hears dead RTP."""
-    return hunt.ring(call, "a", held_offer(new_origin(call), call.address, call.order.codecs), now)
+    return hunt.ring(call, "a", held_offer(call.new_origin(), call.address, call.order.codecs), now)
 
 
 def ring_b(call: Call, now: float) -> Work:
     """B is offered what A answered, as if A were there to talk: the hold was only ours."""
-    answer = call.a.remote
+    answer = call.a.described
     if answer is None or not answer.has_live_media:
         return call.end("error", NO_COMMON_MEDIA, now)
-    offer = answer.with_direction("sendrecv").with_origin(new_origin(call))
+    work: Work = []
+    if call.a.owed_ack is not None:
+        work = hold(call) if call.order.b.delayed_offer else wait_for_b(call, now)
+    offer = answer.with_direction("sendrecv").with_origin(call.new_origin())
     if all(offer.address_of(media) in ("0.0.0.0", "::") for media in offer.media):
         # Some phones answer a hold so (RFC 2543); handed on, it would hold B. A tells its address in its second answer.
         offer = SessionDescription(offer.origin, session_lines(call.address), without_connection(offer).media)
-    return hunt.ring(call, "b", offer, now)
+    return [*work, *hunt.ring(call, "b", offer, now)]
 
 
 def join(call: Call, now: float) -> Work:
-    """B answered: A has to learn where B is."""
-    if call.b.remote is None or not call.b.remote.has_live_media:
+    """B answered: A has to learn where B is, unless it did while B rang."""
+    a, said = call.a, call.b.described
+    call.tellings = 0
+    if said is None or not said.has_live_media:
         return call.end("error", NO_COMMON_MEDIA, now)
+    if early_media.is_told(call, said):
+        return told(call, "a", now) if a.reinvite is None else []
+    if a.owed_ack is not None and call.b.owed_ack is None:
+        return [*give_answer(call, a, said), *told(call, "a", now)]
     call.owed |= {"a"}
     return tell(call, now)
 
@@ -73,10 +82,11 @@ def tell(call: Call, now: float) -> Work:
     work: Work = []
     for name in ("a", "b"):
         leg, other = call.leg(name), call.other(name)
-        if name in call.owed and name not in call.backing_off and call.relay is None and leg.can_offer and other.remote:
+        said = other.described or call.early
+        if name in call.owed and name not in call.backing_off and call.relay is None and leg.can_offer and said:
             call.owed -= {name}
             call.tellings += 1
-            offer = other.remote if call.bridged_at else other.remote.with_direction("sendrecv")
+            offer = said if call.bridged_at else said.with_direction("sendrecv")
             work += leg.reoffer(as_offer(offer, leg.media.local, leg.remote), now)
     return work
 
@@ -89,11 +99,11 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
             if leg is call.b:
                 return leg.refuse(event.key, 491)
             # Phones re-INVITE on their own as soon as they are up; they are kept on hold until B is there.
-            origin = leg.media.local.origin if leg.media.local else new_origin(call)
+            origin = leg.media.local.origin if leg.media.local else call.new_origin()
             answer = held_answer(event.offer, origin, call.address, call.order.codecs)
             if not answer.has_live_media:
                 return leg.refuse(event.key, 488)
-            if call.b.remote is not None:
+            if call.b.described or call.early:
                 call.owed |= {"a"}
             return [*leg.answer(event.key, answer, now), *settle_down(call, event.leg, now)]
         case events.OfferWanted():
@@ -127,9 +137,13 @@ def told(call: Call, name: str, now: float) -> Work:
     """A leg answered our re-INVITE; the other one must know if the answer moved address, port or codec."""
     leg, other = call.leg(name), call.other(name)
     work: Work = []
+    if call.b.state != UP:
+        return tell(call, now)
     if leg.remote is None or not leg.remote.has_live_media:
         return call.end("error", NO_COMMON_MEDIA, now)
     if name == "a" and call.bridged_at is None:
+        if call.b.owed_ack is not None:
+            work += give_answer(call, call.b, leg.remote)
         work += call.bridged(now)
     said = other.media.local
     if said is not None and not holds_good(said, other.remote, leg.remote) and call.tellings < MAX_TELLINGS:
@@ -140,6 +154,8 @@ def told(call: Call, name: str, now: float) -> Work:
 def not_told(call: Call, event: events.Rerefused, now: float) -> Work:
     """A leg refused our re-INVITE: once more after glare or while it is busy (§14.1, §14.2), else the two cannot talk."""
     status = event.response.status
+    if call.b.state != UP and event.response.status != 491:
+        return early_media.not_wanted(call)
     busy = status == 491 or (status == 500 and "Retry-After" in event.response.headers)
     if busy and call.retries < MAX_RETRIES:
         call.retries += 1

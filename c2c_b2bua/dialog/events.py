@@ -19,6 +19,12 @@ class Ringing(LegEvent, frozen=True, gc=False):
     """The first 18x came."""
 
 
+class Described(LegEvent, frozen=True, gc=False):
+    """The peer says before it answers where its media comes from (`Party.early_media`)."""
+
+    description: SessionDescription
+
+
 class Answered(LegEvent, frozen=True, gc=False):
     """The INVITE's 2xx came with an answer; it is acknowledged."""
 

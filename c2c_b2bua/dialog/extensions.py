@@ -38,8 +38,8 @@ class Terms:
 
     __slots__ = ("demanded", "offered")
 
-    def __init__(self) -> None:
-        self.offered: tuple[str, ...] = SUPPORTED
+    def __init__(self, offered: tuple[str, ...] = SUPPORTED) -> None:
+        self.offered = offered
         self.demanded: tuple[str, ...] = ()
 
     def absorb(self, response: Response) -> bool:

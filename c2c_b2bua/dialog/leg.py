@@ -15,13 +15,13 @@ from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.authentication import Authentication
 from c2c_b2bua.dialog.dialog import Dialog
-from c2c_b2bua.dialog.extensions import STANDARD, introduce
+from c2c_b2bua.dialog.extensions import STANDARD, Terms, introduce
 from c2c_b2bua.dialog.invitation import compose_cancel, compose_invite
 from c2c_b2bua.dialog.leg_refresh import grant, target_refresh, tend
 from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
-from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sdp import SessionDescription, declined
 from c2c_b2bua.sip.message import Request
 from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.sip.tokens import Tokens
@@ -44,8 +44,8 @@ class Leg:
     """One side of a call. `key` is its SIP Call-ID; `remote` what the peer last said of its media."""
 
     __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "ended_at", "forks", "heard",
-                 "informs", "invite", "invited_at", "key", "media", "name", "party", "pending", "refresh", "reinvite",
-                 "reinvited_at", "ringing_at", "sequence", "session", "sip_code", "sip_reason", "state", "tag",
+                 "informs", "invite", "invited_at", "key", "media", "name", "owed_ack", "party", "pending", "refresh",
+                 "reinvite", "reinvited_at", "ringing_at", "sequence", "session", "sip_code", "sip_reason", "state", "tag",
                  "takes_update", "terms", "tokens", "unacked", "why")  # fmt: skip
 
     def __init__(self, call: str, name: str, party: Party, tokens: Tokens) -> None:
@@ -77,6 +77,8 @@ class Leg:
         self.dialog: Dialog | None = None
         self.acks: dict[tuple[int, str], SendAck] = {}
         """(CSeq, To tag) of a 2xx -> its ACK, for when the 2xx comes again."""
+        self.owed_ack: Request | None = None
+        """Our INVITE whose 2xx made an offer that waits for our answer, and so for its ACK."""
         self.pending: dict[str, Request] = {}
         """Server transaction key -> request of the peer that waits for our answer."""
         self.informs: dict[int, str] = {}
@@ -95,6 +97,11 @@ class Leg:
         return self.media.remote
 
     @property
+    def described(self) -> SessionDescription | None:
+        """What the peer said last, be it an offer in its 2xx that waits for our answer."""
+        return self.media.offered if self.owed_ack is not None else self.media.remote
+
+    @property
     def can_offer(self) -> bool:
         """Whether a re-INVITE may go now: no other INVITE is under way on this leg, in either direction (§14.1)."""
         return self.state == UP and self.media.state == STABLE and self.reinvite is None and self.unacked is None
@@ -107,12 +114,18 @@ class Leg:
     # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def ring(self, offer: SessionDescription, now: float) -> Work:
-        """Send the INVITE."""
+        """Send the INVITE, without the offer to a party that makes its own."""
         self.sequence = 1
         self.state = INVITING
         self.invited_at = now
         self.invite = compose_invite(self.party, self.key, self.tag)
-        self.invite.body = bytes(self.media.offer(offer))
+        if self.party.delayed_offer:
+            # A reliable 18x would bring the offer, and want the answer in its PRACK (RFC 3262 §5).
+            self.terms = Terms(("timer",))
+            self.terms.put_on(self.invite.headers)
+            del self.invite.headers["Content-Type"]
+        else:
+            self.invite.body = bytes(self.media.offer(offer))
         return [
             SendRequest(self.key, self.invite, self.party.hop, self.party.flow),
             StartTimer(self.key, "ring", now + self.party.ring_timeout),
@@ -142,6 +155,12 @@ class Leg:
         request.body = bytes(self.media.offer(offer))
         self.reinvite, self.reinvited_at = request, now
         return [*self.send_inside(request), StartTimer(self.key, "reinvite", now + PATIENCE)]
+
+    def answer_in_ack(self, answer: SessionDescription) -> Work:
+        """Answer the offer that the 2xx of our INVITE made; only when `owed_ack`."""
+        invite, self.owed_ack = self.owed_ack, None
+        assert invite is not None and self.dialog is not None
+        return self.acknowledge(self.dialog, invite, self.dialog.remote_tag, bytes(self.media.answer(answer)))
 
     def answer(self, key: str, answer: SessionDescription, now: float) -> Work:
         """Accept the offer that `Offered` told."""
@@ -198,9 +217,12 @@ class Leg:
         if self.authentication is not None:
             self.authentication.sign(request)
 
-    def acknowledge(self, dialog: Dialog, invite: Request, tag: str) -> Work:
-        """The ACK of a 2xx; it carries the credentials of its INVITE (§13.2.2.4)."""
+    def acknowledge(self, dialog: Dialog, invite: Request, tag: str, answer: bytes = b"") -> Work:
+        """The ACK of a 2xx; it carries the credentials of its INVITE (§13.2.2.4), and our answer where that made an offer."""
         ack = dialog.request("ACK", invite.cseq.number)
+        if answer:
+            ack.headers["Content-Type"] = ["application/sdp"]
+            ack.body = answer
         for header in ("Authorization", "Proxy-Authorization"):
             if header in invite.headers:
                 ack.headers[header] = invite.headers[header]
@@ -218,6 +240,7 @@ class Leg:
     def send_bye(self, why: Why) -> Work:
         """End the dialog; requests of the peer that wait for an answer get one first (§15.1.2)."""
         work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
+        work += self.decline_offer()
         self.pending.clear()
         self.unacked = None
         self.state = ENDING
@@ -231,11 +254,18 @@ class Leg:
         self.why = why
         return [*self.send_bye(why), events.HungUp(self.call, self.name, why, True)]
 
+    def decline_offer(self) -> Work:
+        """The ACK that was owed: none of the streams in the peer's offer is taken."""
+        offer, invite = self.media.offered, self.owed_ack
+        if invite is None or invite.flow is None or offer is None:
+            return []
+        return self.answer_in_ack(declined(offer, invite.flow.interface.host))
+
     def travel_light(self) -> None:
         """No transaction is open: no 2xx can come again that would want its ACK, or make a dialog of another fork."""
         self.acks.clear()
         self.forks = NO_FORKS
-        if self.invite is not None and self.dialog is not None:
+        if self.invite is not None and self.dialog is not None and self.owed_ack is None:
             self.invite.let_go()
 
     def say_why(self, request: Request) -> None:
@@ -262,8 +292,9 @@ class Leg:
         self.state = DOWN
         self.ended_at = now
         self.unacked = self.session = None
+        work = self.decline_offer()
         self.media = OfferAnswer()
-        work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
+        work += [Reply(key, request.response(487)) for key, request in self.pending.items()]
         self.pending.clear()
         if self.reinvite is None:
             self.dialog = None

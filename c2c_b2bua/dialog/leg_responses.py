@@ -12,7 +12,7 @@ from c2c_b2bua.dialog.extensions import STANDARD, Terms
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, NO_FORKS, RINGING, UP, Leg
 from c2c_b2bua.dialog.leg_refresh import agree, learn_methods, not_refreshed, tend
 from c2c_b2bua.dialog.session_timer import SessionTimer
-from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sdp import SessionDescription, declined
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import Why, cause_of, why_of
@@ -67,11 +67,23 @@ def provisional(leg: Leg, response: Response, now: float) -> Work:
     work: Work | None = listen(leg, response) if response.status > 100 else []
     if leg.state == CANCELLING:
         return [*(work or []), *(leg.cancel() if first else [])]
-    if work is None or response.status < 180 or leg.state != INVITING:
+    if work is None or response.status < 180:
         return work or []
-    leg.state = RINGING
-    leg.ringing_at = now
-    return [*work, events.Ringing(leg.call, leg.name)]
+    if leg.state == INVITING:
+        leg.state = RINGING
+        leg.ringing_at = now
+        work.append(events.Ringing(leg.call, leg.name))
+    if leg.party.early_media and response.body and leg.state == RINGING and not leg.party.delayed_offer:
+        work += early_media(leg, response)
+    return work
+
+
+def early_media(leg: Leg, response: Response) -> Work:
+    """What a provisional response says of the peer's media, where it can be understood."""
+    if response.content_type == "application/sdp":
+        with suppress(SipError):
+            return [events.Described(leg.call, leg.name, SessionDescription.parse(response.body))]
+    return []
 
 
 def is_first(request: Request) -> bool:
@@ -89,6 +101,8 @@ def accepted(leg: Leg, invite: Request, response: Response, now: float) -> Work:
     known = leg.acks.get((sequence, tag))
     if known is not None:
         return [known]
+    if leg.owed_ack is not None and leg.dialog is not None and tag == leg.dialog.remote_tag:
+        return []
     try:
         dialog = Dialog(invite, response, leg.party.flow)
     except SipError as error:
@@ -98,8 +112,8 @@ def accepted(leg: Leg, invite: Request, response: Response, now: float) -> Work:
         sequence = fork.sequence
         if fork.dialog is not None:
             dialog.remote_seq = fork.dialog.remote_seq
-    work = leg.acknowledge(dialog, invite, tag)
     if not is_wanted:
+        work = leg.acknowledge(dialog, invite, tag, answer_that_declines(leg, invite, response))
         bye = dialog.request("BYE", sequence + 1)
         leg.sign(bye)
         if leg.state == CANCELLING and invite is leg.invite:
@@ -111,6 +125,9 @@ def accepted(leg: Leg, invite: Request, response: Response, now: float) -> Work:
         return [*work, SendRequest(leg.key, bye, dialog.hop, dialog.flow)]
     leg.state, leg.dialog, leg.answered_at, leg.sequence = UP, dialog, now, sequence
     leg.sip_code, leg.sip_reason = response.status, response.reason
+    if leg.party.delayed_offer:
+        return made_offer(leg, response, now)
+    work = leg.acknowledge(dialog, invite, tag)
     try:
         leg.media.answered(SessionDescription.parse(response.body or (fork.body if fork is not None else b"")))
     except SipError as error:
@@ -119,6 +136,29 @@ def accepted(leg: Leg, invite: Request, response: Response, now: float) -> Work:
     invite.body = b""
     learn_methods(leg, response)
     return [*work, *agree(leg, response, now), events.Answered(leg.call, leg.name)]
+
+
+def made_offer(leg: Leg, response: Response, now: float) -> Work:
+    """The 2xx to an INVITE without an offer brings one; its ACK has to wait for our answer (§13.2.2.4)."""
+    assert leg.invite is not None and leg.dialog is not None
+    try:
+        leg.media.ask(SessionDescription.parse(response.body))
+    except SipError as error:
+        why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
+        work = leg.acknowledge(leg.dialog, leg.invite, leg.dialog.remote_tag)
+        return [*work, *leg.send_bye(why), events.Refused(leg.call, leg.name, why, True)]
+    leg.owed_ack = leg.invite
+    learn_methods(leg, response)
+    return [*agree(leg, response, now), events.Answered(leg.call, leg.name)]
+
+
+def answer_that_declines(leg: Leg, invite: Request, response: Response) -> bytes:
+    """What the ACK has to say to a 2xx that nobody waits for any more: nothing, unless it makes an offer."""
+    if not leg.party.delayed_offer or invite.flow is None:
+        return b""
+    with suppress(SipError):
+        return bytes(declined(SessionDescription.parse(response.body), invite.flow.interface.host))
+    return b""
 
 
 def misunderstood(leg: Leg, error: SipError, now: float) -> Work:

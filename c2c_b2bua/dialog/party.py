@@ -33,6 +33,10 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     ring_timeout: float = 30.0
     """Seconds from the INVITE to its final response."""
+    delayed_offer: bool = False
+    """The INVITE brings no description: the peer makes the offer in its 2xx, and our ACK answers it."""
+    early_media: bool = False
+    """What the peer plays before it answers is for the other side to hear."""
     session_expires: int = 1800
     """Seconds without a refresh after which the session shall end (RFC 4028); 0: as the peer wishes."""
     headers: tuple[tuple[str, str], ...] = ()

@@ -208,22 +208,33 @@ class Planner:
         """
         route, way = plan.routes[leg], plan.ways[leg]
         if way is None:
-            return [self.phones(plan, route, side, caller, timeout, answers)]
-        headers = plan.request.document.headers
-        trunks = [(trunk, self.number_for(plan, side, route, trunk)) for trunk in (way.trunk, *way.others)]
-        return [(self.by_trunk(trunk, number, side, caller, timeout, headers),) for trunk, number in trunks]
+            return [self.phones(plan, leg, side, caller, timeout, answers)]
+        parties: list[tuple[Party, ...]] = []
+        for trunk in (way.trunk, *way.others):
+            number = self.number_for(plan, side, route, trunk)
+            party = self.by_trunk(trunk, number, side, caller, timeout, plan.request.document.headers)
+            early_media = trunk.settings.early_media
+            offer = self.leaves_offer(leg, trunk.settings.offer)
+            parties.append((msgspec.structs.replace(party, delayed_offer=offer, early_media=early_media),))
+        return parties
+
+    def leaves_offer(self, leg: int, wish: str) -> bool:
+        """Whether the INVITE of a leg leaves the offer to the other end: as that wishes, the first leg as configured."""
+        return (wish or ("held" if leg else self.settings.calls.offer)) == "none"
 
     def phones(
-        self, plan: Plan, route: Route, side: Side, caller: Side, timeout: float, answers: bool
+        self, plan: Plan, leg: int, side: Side, caller: Side, timeout: float, answers: bool
     ) -> tuple[Party, ...]:
         """A leg that needs no trunk: every phone that has registered, or the one that is always there."""
-        account = plan.request.account
+        account, route = plan.request.account, plan.routes[leg]
         phone = Party(
             target=side.route,
             uri=route.uri,
             from_uri=f"sip:{as_user(caller.number)}@{account.realm}",
             from_name=caller.name,
             ring_timeout=timeout,
+            delayed_offer=self.leaves_offer(leg, route.manner.offer),
+            early_media=route.manner.early_media,
             session_expires=self.settings.calls.session_expires,
             headers=plan.request.document.headers,
         )
@@ -234,7 +245,10 @@ class Planner:
                 uri=uri,
                 routes=path,
                 flow=flow,
-                headers=(*phone.headers, *(auto_answer(route.auto_answer, agent, account.realm) if answers else ())),
+                headers=(
+                    *phone.headers,
+                    *(auto_answer(route.manner.auto_answer, agent, account.realm) if answers else ()),
+                ),
             )
             for uri, path, flow, agent in places or [(route.uri, (), None, "")]
         )

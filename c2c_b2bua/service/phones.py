@@ -10,6 +10,17 @@ from c2c_b2bua import config
 from c2c_b2bua.numbers import normalized
 
 
+class Manner(msgspec.Struct, frozen=True):
+    """How a phone wants to be called."""
+
+    auto_answer: str = ""
+    """How it is asked to answer by itself; empty: by what it says it is."""
+    offer: str = ""
+    """`held`, `none`; empty: as any phone."""
+    early_media: bool = False
+    """What it plays before it answers is for the other side to hear."""
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """Someone who logs in; the two hashes are of `username:password`, in hex."""
 
@@ -21,7 +32,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     email: str = ""
     supervisor: bool = True
-    auto_answer: str = ""
+    manner: Manner = Manner()
 
 
 class Phone(msgspec.Struct, frozen=True):
@@ -32,8 +43,7 @@ class Phone(msgspec.Struct, frozen=True):
     number: str
     uri: str = ""
     user: User | None = None
-    auto_answer: str = ""
-    """How it is asked to answer by itself; empty: by what it says it is."""
+    manner: Manner = Manner()
 
     @property
     def name(self) -> str:
@@ -43,15 +53,13 @@ class Phone(msgspec.Struct, frozen=True):
 
 def phones_of(account: config.Account, users: tuple[User, ...], country: str) -> dict[str, Phone]:
     """Number, as it stands and as it is dialled, → phone."""
-    found = {
-        user.extension: Phone(user.id, user.extension, "", user, user.auto_answer) for user in users if user.extension
-    }
+    found = {user.extension: Phone(user.id, user.extension, "", user, user.manner) for user in users if user.extension}
     for extension in account.extension:
         number = extension.number
         of_user = found.get(number)
         user = of_user.user if of_user else None
         phone_id = of_user.id if of_user else identifier(account.id, f"extension {number}")
-        found[number] = Phone(phone_id, number, extension.uri, user, extension.auto_answer)
+        found[number] = Phone(phone_id, number, extension.uri, user, manner_of(extension))
     return {normalized(number, country): phone for number, phone in found.items()} | found
 
 
@@ -67,8 +75,12 @@ def user_of(account_id: str, user: config.User) -> User:
         name=user.name,
         email=user.email,
         supervisor=user.supervisor,
-        auto_answer=user.auto_answer,
+        manner=manner_of(user),
     )
+
+
+def manner_of(phone: config.User | config.Extension) -> Manner:
+    return Manner(phone.auto_answer, phone.offer, phone.early_media)
 
 
 def identifier(account_id: str, name: str) -> str:

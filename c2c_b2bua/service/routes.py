@@ -11,7 +11,7 @@ from c2c_b2bua import config
 from c2c_b2bua.numbers import Destinations, NumberError, SipUri, dialled, is_uri, normalized
 from c2c_b2bua.registration.binding import Binding
 from c2c_b2bua.service.accounts import Account
-from c2c_b2bua.service.phones import Phone
+from c2c_b2bua.service.phones import Manner, Phone
 from c2c_b2bua.service.trunks import Trunks
 
 
@@ -32,8 +32,8 @@ class Route(msgspec.Struct, frozen=True):
     number: str = ""
     contacts: tuple[Binding, ...] = ()
     """Of an extension that registers, best first; `uri` is that of the first."""
-    auto_answer: str = ""
-    """How an extension is asked to answer by itself; empty: by what it says it is."""
+    manner: Manner = Manner()
+    """How an extension wants to be called."""
 
 
 class Routes:
@@ -95,11 +95,11 @@ class Routes:
         if phone is None:
             return None
         if phone.uri:
-            return Route("extension", phone.uri, auto_answer=phone.auto_answer)
+            return Route("extension", phone.uri, manner=phone.manner)
         contacts = tuple(self.contacts(account, phone))
         if not contacts:
             raise NoRouteError(f"extension {number} is not registered", "USER_NOT_REGISTERED", "not_registered")
-        return Route("extension", contacts[0].uri, contacts=contacts, auto_answer=phone.auto_answer)
+        return Route("extension", contacts[0].uri, contacts=contacts, manner=phone.manner)
 
     def hotlines(self) -> list[str]:
         """The caller ids that trunks present, as the operator wrote them; none: they present any."""

@@ -9,8 +9,9 @@ Lines below a message belong to it: `+ NAME: VALUE` puts a header on what a phon
 anyway (`+ tag: VALUE` is the To tag of a response); `= NAME: VALUE` says what a header of what we sent is, all its values
 joined by commas (`-`: there is none; `= uri: VALUE` is the Request-URI).
 
-The first line may say, after a `#`, `credentials` (both parties have some), and who else is rung: `a_beside=A2,A3` at once
-with A, `b_instead=B2,B3` one after the other when B fails.
+The first line may say, after a `#`, `credentials` (both parties have some), `a_delayed_offer`, `b_delayed_offer`,
+`b_early_media` (so is that party), and who else is rung: `a_beside=A2,A3` at once with A, `b_instead=B2,B3` one after the
+other when B fails.
 
 LABEL is a session description, see `phone_memory.py`.
 """
@@ -34,6 +35,7 @@ LINE = re.compile(
     r"(?: (?P<of>[A-Z]+))?(?: (?P<label>[a-z0-9-]+))?(?:  +(?P<note>.*))?"
 )
 OTHERS = re.compile(r"([ab]_(?:beside|instead))=(\S+)")
+TRAITS = re.compile(r"\b([ab])_(delayed_offer|early_media)\b")
 RUNG = re.compile(r"    [AB]\d? (?:<-|->) .*")
 
 
@@ -91,6 +93,8 @@ def order_of(text: str) -> dict[str, Any]:
     order: dict[str, Any] = {name: who.split(",") for name, who in OTHERS.findall(head)}
     if "credentials" in head:
         order["credentials"] = {"username": "c2c", "password": "secret"}
+    for side, trait in TRAITS.findall(head):
+        order.setdefault("traits", {}).setdefault(side, {})[trait] = True
     return order
 
 
@@ -114,19 +118,26 @@ class Ladder:
         return cls(path.stem, path.read_text(encoding="utf-8"))
 
 
-def rungs(docstring: str | None) -> str:
-    """The rungs in a docstring, without their indentation."""
-    return "\n".join(line.strip() for line in (docstring or "").splitlines() if RUNG.fullmatch(line))
+def drawn(docstring: str | None) -> list[str]:
+    """The ladders in a docstring, without their indentation."""
+    rows = itertools.groupby((docstring or "").splitlines(), lambda row: bool(RUNG.fullmatch(row)))
+    return ["\n".join(map(str.strip, group)) for is_ladder, group in rows if is_ladder]
 
 
 def bridged() -> str:
     """The docstring of the reinvite way, up to the bridge."""
-    return rungs(reinvite.__doc__).partition("B -> BYE")[0]
+    return drawn(reinvite.__doc__)[0].partition("B -> BYE")[0]
 
 
 AROUND = {
     "reinvite": ("", "record: cause=NORMAL_CLEARING ended_by=b sip_code=200"),
     "hunt": ("# a_beside=A2", "B -> 486\nB <- ACK\nA2 <- BYE\nA2 -> 200\nrecord: cause=USER_BUSY a.sip_code=200"),
+    "delayed_offer": ("# a_delayed_offer", "record: cause=NORMAL_CLEARING ended_by=b sip_code=200"),
+    "delayed_offer_2": (
+        "# a_delayed_offer b_delayed_offer",
+        "record: cause=NORMAL_CLEARING ended_by=b sip_code=200",
+    ),
+    "early_media": ("# b_early_media", "record: cause=NORMAL_CLEARING ended_by=b sip_code=200"),
     "bridge": ("BRIDGED", "A -> BYE\nA <- 200\nB <- BYE\nB -> 200\nrecord: ended_by=a"),
 }
 """What comes before and after the rungs in the docstring of a module of `c2c_b2bua/call/`, to make them a whole call."""
@@ -136,10 +147,11 @@ def docstrings() -> list[Ladder]:
     """The ladders in the docstrings of the call flows."""
     found: list[Ladder] = []
     for module in pkgutil.iter_modules(call.__path__):
-        drawn = rungs(importlib.import_module(f"{call.__name__}.{module.name}").__doc__)
-        if drawn:
-            before, after = AROUND.get(module.name, ("", ""))
-            found.append(Ladder(f"docstring_of_{module.name}", "\n".join(filter(None, (before, drawn, after))) + "\n"))
+        ladders = drawn(importlib.import_module(f"{call.__name__}.{module.name}").__doc__)
+        for number, ladder in enumerate(ladders, 1):
+            name = module.name + (f"_{number}" if number > 1 else "")
+            before, after = AROUND.get(name, ("", ""))
+            found.append(Ladder(f"docstring_of_{name}", "\n".join(filter(None, (before, ladder, after))) + "\n"))
     return found
 
 

@@ -1,9 +1,10 @@
 """What a phone of a ladder remembers, and the messages that it makes of it: plain text, that shares no code with what it tests.
 
-A label is a session description: `held` is our own first offer, `ours` one at our address that is not held;
+A label is a session description: `held` is our own first offer, `ours` one at our address that is not held, `refused` our
+answer that takes no stream;
 `KIND-LEG[N]` is one of a phone at port 3998+2N,
 KIND one of `answer`, `offer` (sendrecv), `hold` (sendonly), `held` (recvonly), `silent` (inactive), `none` (port 0),
-`pcma` (one codec), `zero` (c=0.0.0.0).
+`pcma` (one codec), `zero` (c=0.0.0.0), `dtls` (what a browser offers).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def description(label: str, version: int = 1) -> str:
         "s=-",
         f"c=IN IP4 {address}",
         "t=0 0",
-        f"m=audio {port} RTP/AVP {' '.join(codecs)}",
+        f"m=audio {port} {'UDP/TLS/RTP/SAVPF' if kind == 'dtls' else 'RTP/AVP'} {' '.join(codecs)}",
         *[
             f"a=rtpmap:{number} {name}"
             for number, name in (("0", "PCMU/8000"), ("8", "PCMA/8000"), ("101", "telephone-event/8000"))
@@ -52,8 +53,11 @@ def description(label: str, version: int = 1) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def call_order(credentials: dict[str, str] | None = None, **order: Any) -> CallOrder:
-    """The order of a ladder's call; `a_beside`, `b_instead` … are names of phones."""
+def call_order(
+    credentials: dict[str, str] | None = None, traits: dict[str, dict[str, bool]] | None = None, **order: Any
+) -> CallOrder:
+    """The order of a ladder's call; `a_beside`, `b_instead` … are names of phones, `traits` those of party `a` or `b`."""
+    traits = traits or {}
     both: dict[str, Any] = {"ring_timeout": 30.0, "from_uri": "sip:caller@acme.example.com", **(credentials or {})}
 
     def phone(name: str) -> Party:
@@ -66,8 +70,8 @@ def call_order(credentials: dict[str, str] | None = None, **order: Any) -> CallO
         order[side] = tuple((phone(name),) for name in order.get(side, ()))
     return CallOrder(
         call_id=CALL,
-        a=Party(target="1001", uri="sip:1001@192.0.2.10:5070", **both),
-        b=Party(target="2001", uri="sip:2001@192.0.2.20:5080", **both),
+        a=Party(target="1001", uri="sip:1001@192.0.2.10:5070", **both, **traits.get("a", {})),
+        b=Party(target="2001", uri="sip:2001@192.0.2.20:5080", **both, **traits.get("b", {})),
         **order,
     )
 

@@ -127,6 +127,8 @@ class Player:
         got = SessionDescription.parse(message.body)
         if label == "ours":
             assert (got.direction, got.address_of(got.media[0])) == ("sendrecv", OURS)
+        elif label == "refused":
+            assert not got.has_live_media
         elif label == "held":
             assert got.direction == "inactive", f"direction is {got.direction}"
             assert got.address_of(got.media[0]) == OURS
