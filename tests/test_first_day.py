@@ -19,7 +19,7 @@ import pytest
 
 from c2c_b2bua.config_file import parse
 from tests.command import C2C, PATIENCE, Command, run
-from tests.peers.kamailio import Kamailio
+from tests.peers.kamailio import Carrier
 from tests.peers.nat import INSIDE, Nat, UnavailableError
 from tests.sipp.ports import LOOPBACK, free_port
 from tests.test_readme import BLOCK, Shell
@@ -132,7 +132,7 @@ async def test_the_first_day(tmp_path: Path, nat: Nat | None) -> None:
     )
     async with (
         mobile,
-        Kamailio(tmp_path / "kamailio", f"{LOOPBACK}:{mobile_port}", SECRET) as kamailio,
+        Carrier(tmp_path / "kamailio", f"{LOOPBACK}:{mobile_port}", SECRET) as kamailio,
         day(checkout, nat) as here,
     ):
         await mobile.says("^ready")
@@ -204,7 +204,7 @@ async def test_when_it_fails(tmp_path: Path) -> None:
     history = blocks[-1]
     said: list[str] = []
     async with (
-        Kamailio(tmp_path / "kamailio", f"{LOOPBACK}:{mobile_port}", SECRET) as kamailio,
+        Carrier(tmp_path / "kamailio", f"{LOOPBACK}:{mobile_port}", SECRET) as kamailio,
         day(checkout, None) as here,
     ):
         carrier = f"{LOOPBACK}:{kamailio.port}"

@@ -1,11 +1,12 @@
-"""A Kamailio that is a carrier: registrar for its customer, challenges every call, record-routes it to a telephone."""
+"""Kamailio, started in the role a test wants: a carrier, one that has no line free, a registrar, a proxy before ours."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, NamedTuple, Self
 
 import pytest
 
@@ -23,42 +24,55 @@ auto_aliases=no
 alias="carrier.example"
 listen=udp:{host}:{port}
 listen=tcp:{host}:{port}
+{listens}
 mpath="{modules}"
 {loads}
 modparam("usrloc", "db_mode", 0)
 modparam("rr", "enable_double_rr", 1)
 modparam("auth", "nonce_expire", {nonce_expire})
+{parameters}
 
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
-    xlog("L_ERR", "SEEN $rm $ru route=$(hdr(Route))\\n");
+    xlog("L_ERR", "SEEN $rm $ru over=$pr from=$fu asserted=$hdr(P-Asserted-Identity) route=$(hdr(Route))\\n");
     if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
     if (has_totag()) {{
-        if (loose_route()) {{ t_relay(); exit; }}
+        if (loose_route()) {{ route(INSIDE); t_relay(); exit; }}
         if (is_method("ACK")) {{ if (t_check_trans()) t_relay(); exit; }}
         sl_send_reply("404", "Not here"); exit;
     }}
     if (is_method("OPTIONS")) {{ sl_send_reply("200", "Alive"); exit; }}
-    if (is_method("REGISTER")) {{
-        if (!pv_www_authenticate("$td", "{password}", "0")) {{
-            if ($rc == -4) www_challenge("$td", "17"); else www_challenge("$td", "1");
-            exit;
-        }}
-        save("location");
-        exit;
-    }}
-    if (is_method("INVITE")) {{
-        if (!pv_proxy_authenticate("$fd", "{password}", "0")) {{
-            if ($rc == -4) proxy_challenge("$fd", "17"); else proxy_challenge("$fd", "1");
-            exit;
-        }}
-        consume_credentials();
-        record_route();
-        $du = "sip:{telephone}";
-        t_relay();
-        exit;
-    }}
+    if (is_method("REGISTER")) {{ route(REGISTER); exit; }}
+    if (is_method("INVITE")) {{ route(INVITE); exit; }}
     sl_send_reply("405", "Method Not Allowed");
+}}
+
+{routes}
+"""
+TLS = """enable_tls=yes
+listen=tls:{host}:{port}
+"""
+NOTHING = "route[INSIDE] { return; }\n"
+AUTHENTICATED = """
+route[REGISTER] {{
+    if (!pv_www_authenticate("$td", "{password}", "0")) {{
+        if ($rc == -4) www_challenge("$td", "17"); else www_challenge("$td", "1");
+        exit;
+    }}
+    {before}
+    save("location");
+}}
+"""
+CARRIER = """
+route[INVITE] {{
+    if (!pv_proxy_authenticate("$fd", "{password}", "0")) {{
+        if ($rc == -4) proxy_challenge("$fd", "17"); else proxy_challenge("$fd", "1");
+        exit;
+    }}
+    consume_credentials();
+    record_route();
+    $du = "sip:{telephone}";
+    t_relay();
 }}
 """
 
@@ -70,54 +84,84 @@ def modules_folder() -> Path:
     return folders[0]
 
 
-class Kamailio:
-    """`telephone` is `host:port` of who is called; `password` that of any customer; `nonce`: seconds that one lives.
+class Secure(NamedTuple):
+    """What Kamailio needs for TLS: its certificate and key, whom it believes, and whether peers have to show one."""
 
-    `async with Kamailio(...)` waits until it listens; at the end it is stopped.
+    certificate: Path
+    key: Path
+    ca: Path
+    asks_for_one: bool = False
+
+
+class Kamailio:
+    """`nonce`: seconds that one lives; `secure`: it speaks TLS too, at `tls_port`.
+
+    `async with` waits until it listens; at the end it is stopped.
     """
 
-    def __init__(self, directory: Path, telephone: str, password: str, nonce: int = 300) -> None:
+    modules: ClassVar[tuple[str, ...]] = ()
+    parameters: ClassVar[str] = ""
+
+    def __init__(self, directory: Path, routes: str, nonce: int = 300, secure: Secure | None = None) -> None:
         self.directory = directory
-        self.telephone = telephone
-        self.password = password
+        self.routes = routes
         self.nonce_expire = nonce
+        self.secure = secure
         self.port = free_port()
+        self.tls_port = free_port()
         self.process: asyncio.subprocess.Process | None = None
 
     @property
     def proxy(self) -> str:
         return f"sip:{LOOPBACK}:{self.port};lr"
 
+    def config(self) -> str:
+        modules, parameters = [*MODULES, *self.modules], self.parameters
+        if self.secure:
+            asks = int(self.secure.asks_for_one)
+            modules.append("tls")
+            parameters += (
+                f'modparam("tls", "certificate", "{self.secure.certificate}")\n'
+                f'modparam("tls", "private_key", "{self.secure.key}")\n'
+                f'modparam("tls", "ca_list", "{self.secure.ca}")\n'
+                f'modparam("tls", "verify_certificate", {asks})\n'
+                f'modparam("tls", "require_certificate", {asks})\n'
+            )
+        return CONFIG.format(
+            host=LOOPBACK,
+            port=self.port,
+            listens=TLS.format(host=LOOPBACK, port=self.tls_port) if self.secure else "",
+            modules=modules_folder(),
+            loads="\n".join(f'loadmodule "{module}.so"' for module in modules),
+            nonce_expire=self.nonce_expire,
+            parameters=parameters,
+            routes=self.routes,
+        )
+
     async def __aenter__(self) -> Self:
         binary = shutil.which("kamailio", path="/usr/sbin:/usr/bin:/usr/local/sbin")
         assert binary, "Kamailio is not installed (Debian: kamailio)"
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self.directory / "kamailio.cfg"
-        config.write_text(
-            CONFIG.format(
-                host=LOOPBACK,
-                port=self.port,
-                modules=modules_folder(),
-                loads="\n".join(f'loadmodule "{module}.so"' for module in MODULES),
-                nonce_expire=self.nonce_expire,
-                password=self.password,
-                telephone=self.telephone,
-            )
-        )
-        with (self.directory / "kamailio.log").open("wb") as log:
+        config.write_text(self.config())
+        with (self.directory / "kamailio.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(binary, "-f", str(config), "-DD", "-E", "-m", "32", "-M", "4"),
+                *(binary, "-f", str(config), "-DD", "-E", "-m", "64", "-M", "8"),
                 *("-Y", str(self.directory), "-w", str(self.directory)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
         async with asyncio.timeout(PATIENCE):
-            while not is_bound(self.port, "udp"):
+            while not self.listens():
                 if self.process.returncode is not None:
                     pytest.fail(f"Kamailio ended with {self.process.returncode}\n{self.output()}")
                 await asyncio.sleep(0.02)
         return self
+
+    def listens(self) -> bool:
+        streams = [self.port, self.tls_port] if self.secure else [self.port]
+        return is_bound(self.port, "udp") and all(is_bound(port, "tcp") for port in streams)
 
     async def __aexit__(self, *_: object) -> None:
         if self.process and self.process.returncode is None:
@@ -128,7 +172,28 @@ class Kamailio:
         return (self.directory / "kamailio.log").read_text(errors="replace")
 
     def seen(self, method: str) -> list[str]:
-        """The requests of this method that came, a line each: URI and Route."""
-        return [
-            line.partition(f"SEEN {method} ")[2] for line in self.output().splitlines() if f"SEEN {method} " in line
-        ]
+        """The requests of this method that came, a line each: URI and what is noted of it, Route last."""
+        return re.findall(rf"SEEN {method} (.*)", self.output())
+
+
+class Carrier(Kamailio):
+    """Registers its customer, challenges every call, record-routes it to `telephone` (`host:port`).
+
+    `password` is that of any customer.
+    """
+
+    def __init__(
+        self, directory: Path, telephone: str, password: str, nonce: int = 300, secure: Secure | None = None
+    ) -> None:
+        routes = NOTHING + AUTHENTICATED.format(password=password, before="")
+        super().__init__(directory, routes + CARRIER.format(password=password, telephone=telephone), nonce, secure)
+
+
+class FullCarrier(Kamailio):
+    """Has no line free, for nobody."""
+
+    def __init__(self, directory: Path) -> None:
+        refusals = "".join(
+            f'route[{method}] {{ sl_send_reply("503", "No lines free"); }}\n' for method in ("REGISTER", "INVITE")
+        )
+        super().__init__(directory, NOTHING + refusals)

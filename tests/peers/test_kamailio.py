@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,17 +15,21 @@ from tests.sipp.server import PATIENCE, TICK, Record, Server
 from tests.sipp.sipp import Sipp
 from tests.sipp.stage import CUSTOMER, leg
 
-from .kamailio import Kamailio
+from .kamailio import Carrier, Kamailio
 
 LOGIN = {"username": "acme", "password": "carrier-secret", "from_user": "acme", "from_host": "carrier.example"}
 
 
 @asynccontextmanager
 async def registered(
-    directory: Path, kamailio: Kamailio, phone: str = "sip:x@127.0.0.1:9", **more: object
+    directory: Path,
+    kamailio: Kamailio,
+    phone: str = "sip:x@127.0.0.1:9",
+    sip: Mapping[str, object] | None = None,
+    **more: object,
 ) -> AsyncIterator[Server]:
-    """A server that has registered with this carrier."""
-    server = Server(directory / "server", {"2001": phone})
+    """A server that has registered with this carrier; `sip` are settings of `[sip]`."""
+    server = Server(directory / "server", {"2001": phone}, sip=sip)
     values = {"name": "carrier", "proxy": kamailio.proxy, "register": True, **LOGIN, **more}
     with server.config.open("a") as config:
         config.write("\n".join(["[[trunk]]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]))
@@ -57,14 +61,14 @@ async def until(is_so: Callable[[], bool], server: Server) -> None:
 
 
 async def test_registered_and_left(tmp_path: Path) -> None:
-    async with Kamailio(tmp_path / "kamailio", f"{LOOPBACK}:9", "carrier-secret") as kamailio:
+    async with Carrier(tmp_path / "kamailio", f"{LOOPBACK}:9", "carrier-secret") as kamailio:
         async with registered(tmp_path, kamailio) as server:
             assert (await trunk(server, "registered"))["reason"] is None
         assert len(kamailio.seen("REGISTER")) == 3, "asked, let in; and the same nonce is good enough to leave"
 
 
 async def test_a_nonce_that_goes_stale(tmp_path: Path) -> None:
-    async with Kamailio(tmp_path / "kamailio", f"{LOOPBACK}:9", "carrier-secret", nonce=1) as kamailio:
+    async with Carrier(tmp_path / "kamailio", f"{LOOPBACK}:9", "carrier-secret", nonce=1) as kamailio:
         async with registered(tmp_path, kamailio, options_interval=1) as server:
             await trunk(server, "registered")
             await until(lambda: len(kamailio.seen("OPTIONS")) == 4, server)
@@ -73,7 +77,7 @@ async def test_a_nonce_that_goes_stale(tmp_path: Path) -> None:
 
 async def test_the_wrong_password(tmp_path: Path) -> None:
     async with (
-        Kamailio(tmp_path / "kamailio", f"{LOOPBACK}:9", "another") as kamailio,
+        Carrier(tmp_path / "kamailio", f"{LOOPBACK}:9", "another") as kamailio,
         registered(tmp_path, kamailio) as server,
     ):
         await until(lambda: "REGISTER: 401" in server.output(), server)
@@ -86,7 +90,7 @@ async def test_a_call_through_a_carrier_that_challenges_and_record_routes(tmp_pa
     async with (
         Sipp("a_hangs_up", tmp_path / "a") as a,
         Sipp("b_answers_behind_proxy", tmp_path / "b") as b,
-        Kamailio(tmp_path / "kamailio", f"{LOOPBACK}:{b.port}", "carrier-secret") as kamailio,
+        Carrier(tmp_path / "kamailio", f"{LOOPBACK}:{b.port}", "carrier-secret") as kamailio,
         registered(
             tmp_path, kamailio, a.uri, proxy=f"sip:{LOOPBACK}:{kamailio.port};transport={transport};lr"
         ) as server,
