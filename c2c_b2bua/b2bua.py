@@ -24,6 +24,7 @@ from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import HUNG_UP, Why
 from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT
 from c2c_b2bua.transaction.actions import Action, Reply, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
@@ -129,7 +130,10 @@ class B2bua(TransactionLayer):
 
     def acknowledged(self, owner: str, request: Request, now: float) -> Work:
         leg = self.legs.get(owner)
-        return acknowledged(leg, request, now) if leg is not None else []
+        if leg is None:
+            return []
+        leg.saw(RECEIVED["ACK"] if leg.unacked is not None else RECEIVED["ACK"] | AGAIN, now)
+        return acknowledged(leg, request, now)
 
     def cancelled(self, owner: str, key: str, now: float) -> Work:
         leg = self.legs.get(owner)
@@ -140,6 +144,10 @@ class B2bua(TransactionLayer):
             self.neighbours.meet(response.flow.host)
         leg = self.legs.get(owner)
         if leg is not None:
+            status = response.status
+            leg.saw(RECEIVED[request.method] | status | (AGAIN if is_local else 0), now)
+            if status >= 300:
+                leg.remember(status, response.reason)
             return receive_response(leg, request, response, is_local, now)
         line = self.lines.get(owner)
         return line.responded(request, response, is_local, now) if line is not None else []
@@ -189,8 +197,16 @@ class B2bua(TransactionLayer):
             return owner in self.lines or request.method == "BYE"
         return request is not leg.invite or leg.state == INVITING
 
-    def opened(self, owner: str) -> None:
+    def saw(self, owner: str, code: int, now: float) -> None:
+        leg = self.legs.get(owner)
+        if leg is not None:
+            leg.saw(code, now)
+
+    def opened(self, owner: str, method: str, now: float) -> None:
         self.open_clients[owner] = self.open_clients.get(owner, 0) + 1
+        leg = self.legs.get(owner)
+        if leg is not None:
+            leg.saw(SENT[method], now)
 
     def over(self, owner: str) -> None:
         left = self.open_clients.get(owner, 0) - 1

@@ -229,7 +229,17 @@ def leg_record(leg: Leg) -> LegRecord:
         sip_code=leg.sip_code,
         reason=legible(leg.sip_reason),
         cause=why.cause if why else None,
+        uri=leg.party.uri,
+        peer=peer_of(leg),
+        trail=leg.trail,
+        phrases=leg.phrases,
     )
+
+
+def peer_of(leg: Leg) -> str | None:
+    """Where the INVITE went last."""
+    flow = leg.invite.flow if leg.invite is not None else None
+    return f"{flow.interface.transport} {flow.host} {flow.port}" if flow is not None else None
 
 
 def who_refused(event: events.Refused) -> EndedBy:

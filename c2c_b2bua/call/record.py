@@ -33,6 +33,14 @@ class LegRecord(msgspec.Struct, kw_only=True):
     """Reason phrase of that response, or the text of the peer's Reason header."""
     cause: str | None = None
     """Q.850 word: `USER_BUSY`, `NO_ANSWER`, `NORMAL_CLEARING`, …"""
+    uri: str | None = None
+    """Request-URI of the INVITE."""
+    peer: str | None = None
+    """Where it went last: `UDP 192.0.2.10 5060`."""
+    trail: bytes = b""
+    """What was said, as `sip/trail.py` reads it."""
+    phrases: dict[int, str] = {}
+    """Status -> what the peer said with it, where that is not the usual phrase."""
 
 
 class CallRecord(msgspec.Struct, kw_only=True):

@@ -22,9 +22,10 @@ from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
 from c2c_b2bua.sdp import SessionDescription, declined
-from c2c_b2bua.sip.message import Request
-from c2c_b2bua.sip.reason import Why
+from c2c_b2bua.sip.message import REASON_PHRASES, Request
+from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.sip.trail import LONGEST, pack, shortened
 from c2c_b2bua.transaction.actions import Ack, Forget, Reply, SendAck, SendRequest, StartTimer, Work
 from c2c_b2bua.transaction.matching import client_key
 from c2c_b2bua.transaction.timings import T1
@@ -38,15 +39,17 @@ IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
 )  # fmt: skip
 NO_FORKS: dict[str, Fork] = {}
 """Those of a leg whose peer has only rung; never added to."""
+NO_PHRASES: dict[int, str] = {}
+MOST_PHRASES, LONGEST_PHRASE = 10, 120
 
 
 class Leg:
     """One side of a call. `key` is its SIP Call-ID; `remote` what the peer last said of its media."""
 
     __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "ended_at", "forks", "heard",
-                 "informs", "invite", "invited_at", "key", "media", "name", "owed_ack", "party", "pending", "refresh",
-                 "reinvite", "reinvited_at", "ringing_at", "sequence", "session", "sip_code", "sip_reason", "state", "tag",
-                 "takes_update", "terms", "tokens", "unacked", "why")  # fmt: skip
+                 "informs", "invite", "invited_at", "key", "media", "name", "owed_ack", "party", "pending", "phrases",
+                 "refresh", "reinvite", "reinvited_at", "ringing_at", "sequence", "session", "sip_code", "sip_reason",
+                 "state", "tag", "takes_update", "terms", "tokens", "trail", "unacked", "why")  # fmt: skip
 
     def __init__(self, call: str, name: str, party: Party, tokens: Tokens) -> None:
         self.call = call
@@ -87,6 +90,10 @@ class Leg:
         self.why: Why | None = None
         self.sip_code: int | None = None
         self.sip_reason: str | None = None
+        self.trail = b""
+        """All that was said, as `sip/trail.py` reads it."""
+        self.phrases = NO_PHRASES
+        """Status -> what a peer said with it, where that is not what everybody says."""
         self.invited_at: float | None = None
         self.ringing_at: float | None = None
         self.answered_at: float | None = None
@@ -176,6 +183,20 @@ class Leg:
         if request.body and self.media.offered is not None:
             self.media.decline()
         return [Reply(key, request.response(status, reason))]
+
+    # ── what was said ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def saw(self, code: int, now: float) -> None:
+        """A message went or came."""
+        self.trail += pack(now - (self.invited_at or now), code)
+        if len(self.trail) > LONGEST:
+            self.trail = shortened(self.trail)
+
+    def remember(self, status: int, reason: str) -> None:
+        """What the peer said with a refusal."""
+        text = legible(reason)
+        if text and text != REASON_PHRASES.get(status) and len(self.phrases) < MOST_PHRASES:
+            self.phrases = {**self.phrases, status: text[:LONGEST_PHRASE]}
 
     # ── timers ────────────────────────────────────────────────────────────────────────────────────────────────────
 

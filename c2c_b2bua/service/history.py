@@ -16,6 +16,8 @@ from c2c_b2bua.storage.history import Accepted, Ended, HistoryRow, HistoryStore
 log = structlog.get_logger()
 encoder = msgspec.json.Encoder()
 LEG_TIMES = ("invited_at", "ringing_at", "answered_at", "ended_at")
+NOT_SHOWN = ("uri", "peer", "trail", "phrases")
+"""What is kept of a leg for its ladder."""
 CHUNK = 500
 ABANDONED = "RECOVERY_ON_TIMER_EXPIRE"
 """Q.850 102: what a call gets whose process was killed."""
@@ -157,6 +159,8 @@ def timestamp(at: float | None) -> str | None:
 def shown_leg(leg: LegRecord) -> dict[str, Any]:
     """The leg with its times as text."""
     members = msgspec.structs.asdict(leg)
+    for name in NOT_SHOWN:
+        del members[name]
     for name in LEG_TIMES:
         members[name] = timestamp(members[name])
     return members

@@ -16,6 +16,7 @@ from c2c_b2bua.sip.flow import Flow, Interfaces, Target
 from c2c_b2bua.sip.grammar import CONTROL_PATTERN, split_list
 from c2c_b2bua.sip.message import REASON_PHRASES, MalformedError, Request, Response, parse
 from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT
 from c2c_b2bua.transaction.actions import (
     Action,
     Elsewhere,
@@ -34,8 +35,10 @@ from c2c_b2bua.transaction.invite_server import InviteServer
 from c2c_b2bua.transaction.matching import response_key, server_key
 from c2c_b2bua.transaction.sending import Sending
 from c2c_b2bua.transaction.server import Server
-from c2c_b2bua.transaction.transaction import ACCEPTED
+from c2c_b2bua.transaction.transaction import ACCEPTED, COMPLETED, ClientTransaction, Transaction
 
+REPEATING = frozenset({"A", "E", "G"})
+"""The timers whose work is to send once more what was sent."""
 SWEEP_FROM = 20_000
 """Timers below which nobody looks for those whose machine is gone."""
 
@@ -128,6 +131,8 @@ class TransactionLayer(Sending):
             machine = self.machine_of(self.acting)
             work = machine.timer(name, now) if machine is not None else []
             if work:
+                if name in REPEATING and isinstance(machine, Transaction):
+                    self.repeated(machine, now)
                 return self.settle(work, now)
         return []
 
@@ -163,9 +168,14 @@ class TransactionLayer(Sending):
     def response(self, response: Response, now: float) -> Work:
         """To the client transaction it answers; one that answers none is dropped (§18.1.2), unless it makes a dialog."""
         client = self.clients.get(response_key(response))
-        if client is not None:
-            return client.receive(response, now)
-        return self.stray(response) if response.cseq.method == "INVITE" and response.status // 100 == 2 else []
+        if client is None:
+            work = self.stray(response) if response.cseq.method == "INVITE" and response.status // 100 == 2 else []
+            if work:
+                self.saw(response.call_id, RECEIVED["INVITE"] | response.status, now)
+            return work
+        if client.state == COMPLETED:
+            self.saw(client.owner, RECEIVED[client.request.method] | response.status, now)
+        return client.receive(response, now)
 
     def request(self, request: Request, flow: Flow, now: float) -> Work:
         """To its server transaction if it is a repetition, else to the user."""
@@ -173,10 +183,15 @@ class TransactionLayer(Sending):
         server = self.servers.get(key)
         if request.method == "ACK":
             if isinstance(server, InviteServer) and server.state != ACCEPTED:
+                self.saw(server.owner, RECEIVED["ACK"], now)
                 return server.acknowledge(now)
             return self.acknowledged(self.owner_of(request), request, now)
         if server is not None:
-            return server.repeat(now)
+            self.saw(server.owner, RECEIVED[request.method] | AGAIN, now)
+            work = server.repeat(now)
+            if work:
+                self.repeated(server, now)
+            return work
         owner = self.owner_of(request)
         if not owner:
             request.check()
@@ -188,19 +203,20 @@ class TransactionLayer(Sending):
         server = self.servers[key] = kind(key, owner, via.reply_flow(flow))
         if flow.connection:
             server.way_back = via.way_back(flow)
+        self.saw(owner, RECEIVED[request.method], now)
         if request.method == "CANCEL":
             return self.cancel(server, request, now)
         try:
             return self.requested(owner, key, request, now)
         except SipError as error:
-            return server.respond(request.response(error.status, phrase(error), self.tokens.tag()), now)
+            return self.say(server, request.response(error.status, phrase(error), self.tokens.tag()), now)
 
     def cancel(self, server: InviteServer | Server, request: Request, now: float) -> Work:
         """A CANCEL is answered on its own, and ends the INVITE of the same branch if that still waits (§9.2)."""
         invite = self.servers.get(server_key(request, "INVITE"))
         if invite is None:
-            return server.respond(request.response(481, to_tag=self.tokens.tag()), now)
-        work = server.respond(request.response(200, to_tag=self.tokens.tag()), now)
+            return self.say(server, request.response(481, to_tag=self.tokens.tag()), now)
+        work = self.say(server, request.response(200, to_tag=self.tokens.tag()), now)
         return [*work, *self.cancelled(invite.owner, invite.key, now)]
 
     def malformed(self, error: SipError, request: Request | None, flow: Flow) -> Work:
@@ -263,11 +279,28 @@ class TransactionLayer(Sending):
 
     def reply(self, action: Reply, now: float) -> Work:
         server = self.servers.get(action.key)
-        return server.respond(action.response, now) if server is not None else []
+        return self.say(server, action.response, now) if server is not None else []
+
+    def say(self, server: InviteServer | Server, response: Response, now: float) -> Work:
+        self.saw(server.owner, SENT[method_of(server)] | response.status, now)
+        return server.respond(response, now)
+
+    def repeated(self, transaction: Transaction, now: float) -> None:
+        """What a transaction sent last went once more."""
+        sent = transaction.sent
+        if isinstance(transaction, ClientTransaction):
+            self.saw(transaction.owner, SENT["ACK" if sent[:4] == b"ACK " else method_of(transaction)] | AGAIN, now)
+        elif sent[8:11].isdigit():
+            self.saw(transaction.owner, SENT[method_of(transaction)] | int(sent[8:11]), now)
 
     def unacknowledged(self, action: Unacknowledged, now: float) -> Work:
         """A refusal of ours was never acknowledged: the dialog's own timers see to the rest."""
         return []
+
+
+def method_of(transaction: Transaction) -> str:
+    """The method that a transaction's key names."""
+    return transaction.key.rpartition(" ")[2]
 
 
 def phrase(error: SipError) -> str:

@@ -6,6 +6,7 @@ from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.sip.trail import AGAIN, SENT
 from c2c_b2bua.transaction.actions import (
     Ack,
     Elsewhere,
@@ -51,8 +52,11 @@ class Sending:
         """Whether a request shall still go, that was looked up or whose first target failed."""
         return True
 
-    def opened(self, owner: str) -> None:
-        """A client transaction of `owner` begins."""
+    def opened(self, owner: str, method: str, now: float) -> None:
+        """A client transaction of `owner` begins: its request goes out."""
+
+    def saw(self, owner: str, code: int, now: float) -> None:
+        """A message of `owner` went, or came: for its trail."""
 
     # ── where to ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -77,6 +81,7 @@ class Sending:
 
     def send_ack(self, action: SendAck, now: float) -> Work:
         ack = action.ack
+        self.saw(action.owner, SENT["ACK"] if ack.sent is None else SENT["ACK"] | AGAIN, now)
         if ack.sent is not None:
             return [ack.sent]
         if ack.flow is not None:
@@ -116,7 +121,7 @@ class Sending:
         key = client_key(request.branch, method)
         transaction = (InviteClient if method == "INVITE" else Client)(key, action.owner, flow, request, data)
         self.clients[key] = transaction
-        self.opened(action.owner)
+        self.opened(action.owner, method, now)
         work = transaction.start(now)
         if search is not None:
             self.searches[key] = search
