@@ -13,6 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall, kazoo_registrations, kazoo_trunks
 from api.client_limits import ClientLimits
+from api.drain import DrainDoor
 from api.health import Health, read_only
 from api.kazoo_door import KazooDoor, Resource
 from api.omicall_door import OmicallDoor
@@ -65,6 +66,7 @@ class Doors:
             "api": OmicallDoor(exchange, limits),
             "healthz": read_only(health.healthz),
             "readyz": read_only(health.readyz),
+            "drain": DrainDoor(exchange, limits),
             "metrics": read_only(health.metrics),
             "openapi.json": description().json,
             "docs": description().page,

@@ -94,7 +94,10 @@ class Health:
         self.registry.register(CallMetrics(exchange))
 
     async def healthz(self, _request: web.BaseRequest) -> web.Response:
-        """200 while the process answers at all."""
+        """200 while the process answers at all; also while it drains, as it is then in the best of health."""
+        calls = self.exchange.calls
+        if calls.draining:
+            return web.json_response({"status": "draining", "calls": len(calls.live)})
         return web.json_response({"status": "ok"})
 
     async def readyz(self, _request: web.BaseRequest) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import msgspec
@@ -159,4 +160,13 @@ def response(http: web.BaseRequest, status: int, said: Any) -> web.Response:
     if said is None:
         return web.Response(status=status, headers=headers)
     headers["Content-Type"] = "application/json"
+    if wait := wait_of(said):
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
     return web.Response(status=status, body=encoder.encode(said), headers=headers)
+
+
+def wait_of(said: Any) -> float:
+    """The seconds after which one refused call can be made again; 0.0: nothing is said of that."""
+    if not isinstance(said, dict) or "error" not in said:
+        return 0.0
+    return float(said["error"].get("data", {}).get("retry_after", 0.0))

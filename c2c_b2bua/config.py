@@ -138,6 +138,12 @@ class Storage(Section, frozen=True):
     busy_timeout: Seconds = 1.0
 
 
+class Control(Section, frozen=True):
+    """Whoever runs the service, while it runs."""
+
+    admin_token: Secret = Secret("")
+
+
 class Numbers(Section, frozen=True):
     """How national numbers are read."""
 
@@ -153,7 +159,7 @@ class Calls(Section, frozen=True):
     ring_timeout: SomeSeconds = 30.0
     max_duration: SomeSeconds = 14400.0
     session_expires: Count = 1800
-    grace: Seconds = 10.0
+    grace: Seconds = 20.0
     max_calls: Count = 0
     queue_size: Count = 100
     queue_timeout: SomeSeconds = 30.0
@@ -258,6 +264,7 @@ class Config(Section, frozen=True):
     sip: Sip = Sip()
     registrar: Registrar = Registrar()
     storage: Storage = Storage()
+    control: Control = Control()
     numbers: Numbers = Numbers()
     calls: Calls = Calls()
     webhooks: Webhooks = Webhooks()

@@ -21,6 +21,7 @@ from c2c_b2bua.config import (
     Api,
     Calls,
     Config,
+    Control,
     Extension,
     Limits,
     Listen,
@@ -41,6 +42,7 @@ from c2c_b2bua.config import (
 
 ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
 API_KEY = re.compile(r"[0-9a-fA-F]{64}")
+SHORTEST_TOKEN = 16
 DAY = re.compile(
     r"[12]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|[12]\d))"
     r"(?<!-02-29)"
@@ -61,6 +63,7 @@ TABLES: dict[str, type[Section]] = {
     "sip.limits": Limits,
     "registrar": Registrar,
     "storage": Storage,
+    "control": Control,
     "numbers": Numbers,
     "calls": Calls,
     "webhooks": Webhooks,
@@ -141,6 +144,8 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from sip_problems(config.sip)
     if not re.match(r"sqlite:///(?!:memory:).|postgresql://.", config.storage.url):
         yield "storage.url", "expected sqlite:///path or postgresql://user:password@host/database"
+    if 0 < len(config.control.admin_token) < SHORTEST_TOKEN:
+        yield "control.admin_token", f"expected at least {SHORTEST_TOKEN} characters"
     for index, network in enumerate(config.webhooks.allowed_networks):
         yield from unparsed(f"webhooks.allowed_networks[{index}]", ipaddress.ip_network, network)
     rules = config.registrar

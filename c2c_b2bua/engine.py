@@ -333,8 +333,6 @@ class Engine(Shell):
 
     async def close(self, grace: float = 10.0) -> None:
         """Hang up every call, wait at most `grace` seconds for the phones to say yes, leave trunks, close the sockets."""
-        if grace:
-            self.carry_out(self.core.leave(self.now()))
         if self.core.calls:
             self.idle.clear()
             for call_id in list(self.core.calls):
@@ -346,6 +344,8 @@ class Engine(Shell):
             except TimeoutError:
                 for call_id in list(self.core.calls):
                     self.carry_out(self.core.abandon(call_id, SHUTTING_DOWN, self.now()))
+        if grace:
+            self.carry_out(self.core.leave(self.now()))
         if grace and not all(line.is_over for line in self.core.lines.values()):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(grace, LEAVING)):

@@ -18,6 +18,10 @@ from c2c_b2bua.engine import Engine
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.storage.database import StorageError
 
+GOODBYE = 5.0
+"""Seconds that phones get to say yes to our BYE or CANCEL."""
+PROGRESS = 5.0
+"""Seconds after which the log says how many calls are left, when that has changed."""
 LAST_WORDS = 2.0
 """Seconds that HTTP requests under way get once all calls have ended."""
 
@@ -35,8 +39,11 @@ class Server:
         self.config = config
         self.engine = Engine(config.sip)
         self.exchange = Exchange(config, self.engine)
+        self.time_is_up = asyncio.Event()
+        """Set: calls that go on are to be ended."""
         self.hurry = asyncio.Event()
-        """Set: calls get no more time to end."""
+        """Set: nobody is waited for any more."""
+        self.stopping: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
@@ -77,8 +84,43 @@ class Server:
     def http_port(self) -> int:
         return int(self.door.sockets[0].getsockname()[1])
 
+    def tell_to_stop(self) -> None:
+        """The first time: drain, and give the calls that go on the grace. The second time: end them at once."""
+        if self.stopping is not None:
+            self.hurry.set()
+            return
+        grace = self.config.calls.grace
+        log.info("stopping", calls=len(self.exchange.calls.live), grace=grace)
+        self.stopping = asyncio.get_running_loop().call_later(grace, self.time_is_up.set)
+        self.exchange.drain()
+
+    async def run(self) -> None:
+        """Until it is drained and the calls that went on have ended, or their time is up; then stop."""
+        await self.exchange.drained.wait()
+        await self.let_calls_end()
+        await self.stop()
+
+    async def let_calls_end(self) -> None:
+        """Wait for that; the log says how many are left."""
+        calls = self.exchange.calls
+        ends = [self.time_is_up.wait(), self.hurry.wait(), calls.until_idle()]
+        waiting = {asyncio.ensure_future(end) for end in ends}
+        told = None
+        try:
+            while True:
+                if told != (told := len(calls.live)) and told:
+                    log.info("draining", calls=told)
+                done, _ = await asyncio.wait(waiting, timeout=PROGRESS, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    return
+        finally:
+            for task in waiting:
+                task.cancel()
+            if self.stopping is not None:
+                self.stopping.cancel()
+
     async def stop(self) -> None:
-        """No new calls; those that run are hung up within the grace; their records are written; everything is closed."""
+        """No new calls; those that run are hung up; their records are written; everything is closed."""
         self.exchange.drain()
         await self.end_calls()
         self.door.close()
@@ -86,8 +128,8 @@ class Server:
         await self.exchange.stop()
 
     async def end_calls(self) -> None:
-        """Let every call say goodbye, until the grace is over or somebody is in a hurry."""
-        goodbye = asyncio.ensure_future(self.engine.close(self.config.calls.grace))
+        """Hang up, and let everybody say goodbye, unless somebody is in a hurry."""
+        goodbye = asyncio.ensure_future(self.engine.close(GOODBYE))
         hurry = asyncio.ensure_future(self.hurry.wait())
         await asyncio.wait([goodbye, hurry], return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
@@ -101,23 +143,16 @@ class Server:
 
 
 async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT; a second one while calls are ending ends them at once. SIGHUP renews certificates."""
+    """Run until SIGTERM or SIGINT; a second one ends running calls at once. SIGHUP renews certificates."""
     server = Server(config)
-    stopping = asyncio.Event()
-
-    def stop() -> None:
-        (server.hurry if stopping.is_set() else stopping).set()
-
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, server.tell_to_stop)
     # Every phone on a stream is an open file: as many as we are allowed.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     loop.add_signal_handler(signal.SIGHUP, server.engine.renew_certificates)
     await server.start()
     log.info("ready", http=config.api.listen, sip=config.sip.listen)
-    await stopping.wait()
-    log.info("stopping", calls=server.engine.counts["calls"], grace=config.calls.grace)
-    await server.stop()
+    await server.run()
     log.info("stopped")

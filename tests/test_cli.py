@@ -67,10 +67,7 @@ async def bridged(server: Server) -> tuple[str, str]:
     """Connect 2001 with 2002, and wait until they are joined: the click-to-call and the call."""
     document = await server.create("2001")
     call_id = (await server.connect(document, "2002"))["call_id"]
-    path = f"/v2/accounts/{server.account}/clicktocall/{document}/calls/{call_id}"
-    async with asyncio.timeout(PATIENCE):
-        while (await server.request("GET", path, 200))["data"]["state"] != "bridged":  # noqa: ASYNC110 (the news is over HTTP)
-            await asyncio.sleep(TICK)
+    await server.reaches(document, call_id, "bridged")
     return document, call_id
 
 

@@ -31,7 +31,7 @@ def test_an_empty_file_is_all_defaults() -> None:
     config = read("")
     assert config.api.address() == ("127.0.0.1", 8000)
     assert config.sip.addresses() == [Listen("udp", "127.0.0.1", 5060), Listen("tcp", "127.0.0.1", 5060)]
-    assert (config.api.connect_status, config.calls.ring_timeout, config.calls.grace) == (200, 30.0, 10.0)
+    assert (config.api.connect_status, config.calls.ring_timeout, config.calls.grace) == (200, 30.0, 20.0)
     assert config.calls.codecs == ["PCMU", "PCMA", "telephone-event"]
     assert config.numbers.country == "US"
 
@@ -98,6 +98,7 @@ def test_ipv6_listens_have_no_brackets_inside() -> None:
         ("[webhooks]\nretries = [0]", "c2c.toml: webhooks.retries[0]: expected float > 0"),
         ("[webhooks]\nconcurrency = 0", "c2c.toml: webhooks.concurrency: expected int >= 1"),
         ("[webhooks]\nretry = 1", 'c2c.toml: webhooks.retry: unknown key; did you mean "retries"?'),
+        ('[control]\nadmin_token = "secret"', "c2c.toml: control.admin_token: expected at least 16 characters"),
         ('[sip]\nlisten = ["sctp:127.0.0.1:5060"]', 'c2c.toml: sip.listen[0]: expected "udp:host:port"'),
         ('[sip]\nlisten = ["udp:127.0.0.1:99999"]', "c2c.toml: sip.listen[0]:"),
         ("[sip]\nlisten = []", "c2c.toml: sip.listen: expected at least one"),
@@ -166,7 +167,7 @@ def test_the_example_is_complete_and_valid() -> None:
     text = Path("config.example.toml").read_text(encoding="utf-8")
     config = load("config.example.toml")
     assert config.account[0].extension[0].number == "2001"
-    sections = (config.api, config.sip, config.storage, config.numbers, config.calls, config.webhooks)
+    sections = (config.api, config.sip, config.storage, config.control, config.numbers, config.calls, config.webhooks)
     for section in (
         config,
         *sections,
@@ -180,7 +181,7 @@ def test_the_example_is_complete_and_valid() -> None:
             assert key in text, key
     defaults = read("")
     assert sections == tuple(
-        getattr(defaults, name) for name in ("api", "sip", "storage", "numbers", "calls", "webhooks")
+        getattr(defaults, name) for name in ("api", "sip", "storage", "control", "numbers", "calls", "webhooks")
     )
 
 

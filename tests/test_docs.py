@@ -44,6 +44,7 @@ def routes() -> set[str]:
         *(f"{verb} /{version}/{path}" for verb, path in kazoo for version in ("v1", "v2")),
         *(f"POST /tvox/webapi {method}" for method in METHODS),
         *(f"{verb} /api/{path}" for path, verbs in RESOURCES.items() for verb in verbs),
+        "POST /drain",
         *(f"GET /{name}" for name in ("healthz", "readyz", "metrics", "openapi.json", "docs")),
     }
 

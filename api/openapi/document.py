@@ -35,6 +35,7 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "name": "JSESSIONID",
         "description": "The session of TVox's login",
     },
+    "admin_token": {"type": "http", "scheme": "bearer", "description": "The `admin_token` of `[control]`"},
     "apiKey": {"type": "apiKey", "in": "query", "name": "apiKey", "description": "The account's API key"},
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The account's API key"},
 }

@@ -15,7 +15,8 @@ SECTION = "DESIGN 1"
 class Alive(msgspec.Struct, kw_only=True):
     """The process answers."""
 
-    status: Literal["ok"]
+    status: Annotated[Literal["ok", "draining"], Meta(description="`draining`: it takes no calls any more")]
+    calls: Annotated[int, Meta(description="While it drains: those that still go on")] | UnsetType = UNSET
 
 
 class Ready(msgspec.Struct, kw_only=True):
@@ -33,6 +34,20 @@ class NotReady(msgspec.Struct, kw_only=True):
     message: str | UnsetType = UNSET
 
 
+class Draining(msgspec.Struct, kw_only=True):
+    """No call is taken any more."""
+
+    status: Literal["draining"]
+    calls: Annotated[int, Meta(description="Those that still go on")]
+
+
+class NotDrained(msgspec.Struct, kw_only=True):
+    """Everything goes on as before."""
+
+    status: Literal["error"]
+    message: str
+
+
 class IfNoneMatch(msgspec.Struct, kw_only=True, rename={"tag": "If-None-Match"}):
     """A question about news."""
 
@@ -42,13 +57,19 @@ class IfNoneMatch(msgspec.Struct, kw_only=True, rename={"tag": "If-None-Match"})
 UNCHANGED = Answer(text="Nothing new", headers=("ETag",))
 SERVICE = Dialect(
     name="Service",
-    text="For whoever runs the service, and this description. Nobody needs to log in.",
+    text="For whoever runs the service, and this description. Nobody needs to log in, but to drain it.",
     operations={
         "GET /healthz": Operation(
             id="isAlive",
             summary="Does the process answer?",
             section=SECTION,
-            answers={200: Answer(text="Yes", form=Alive, examples={"Yes": {"status": "ok"}})},
+            answers={
+                200: Answer(
+                    text="Yes",
+                    form=Alive,
+                    examples={"Yes": {"status": "ok"}, "Draining": {"status": "draining", "calls": 3}},
+                )
+            },
         ),
         "GET /readyz": Operation(
             id="isReady",
@@ -57,6 +78,22 @@ SERVICE = Dialect(
             answers={
                 200: Answer(text="Yes", form=Ready, examples={"Yes": {"status": "ready"}}),
                 503: Answer(text="No", form=NotReady, examples={"Stopping": {"status": "draining"}}),
+            },
+        ),
+        "POST /drain": Operation(
+            id="drain",
+            summary="Take no more calls, and end when the last one has",
+            text="Connects are answered 503 from then on, `/readyz` too; calls that ring or talk go on as long as they "
+            "like, then the process ends with exit code 0. SIGTERM cuts that short.",
+            section=SECTION,
+            security=("admin_token",),
+            answers={
+                202: Answer(
+                    text="It drains", form=Draining, examples={"It drains": {"status": "draining", "calls": 3}}
+                ),
+                401: Answer(text="That is not the `admin_token`", form=NotDrained),
+                403: Answer(text="The configuration has no `admin_token`", form=NotDrained),
+                429: Answer(text="Not now", form=NotDrained, headers=("Retry-After",)),
             },
         ),
         "GET /metrics": Operation(

@@ -13,8 +13,10 @@ from c2c_b2bua.storage.database import StorageError
 def serve(*, config: ConfigFile, log_level: Literal["debug", "info", "warning", "error"] = "info") -> None:
     """Run the service until SIGTERM or Ctrl-C.
 
-    It then takes no new calls, hangs up those that run, and writes their history; all within the configured grace.
-    A second SIGTERM or Ctrl-C ends them at once. Exit code 0 after that; 1 when a port or the database cannot be had;
+    It then takes no new calls, lets those that run go on for the configured grace, hangs up what is left of them, and
+    writes their history. A second SIGTERM or Ctrl-C ends them at once.
+
+    Exit code 0 after that; 1 when a port or the database cannot be had;
     2 when the configuration is wrong.
 
     Parameters

@@ -68,6 +68,8 @@ class Calls:
             settings.calls.queue_size, settings.calls.queue_timeout, engine.now, later, self.start_waiting, self.give_up
         )
         self.draining = False
+        self.idle = asyncio.Event()
+        """Set when the last call that went on has ended."""
         self.refused: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.accepted = 0
@@ -87,7 +89,6 @@ class Calls:
         With `until`, once the first leg has come that far or failed, or after the patience for it.
         """
         try:
-            self.require_open()
             if request.idempotency_key is None:
                 return await self.place(request)
             key = f"{request.document.id}|{request.idempotency_key}"
@@ -99,6 +100,7 @@ class Calls:
 
     async def place(self, request: Connect) -> bytes:
         """Throttle, check, keep, ring: in this order, so that what is refused costs nothing and rings nobody."""
+        self.require_open()
         now = self.engine.now()
         request.account.require_enabled(now)
         self.throttle(request.document, now)
@@ -234,6 +236,14 @@ class Calls:
         self.active[call.document_id] -= 1
         if not self.active[call.document_id]:
             del self.active[call.document_id]
+        if not self.live:
+            self.idle.set()
+
+    async def until_idle(self) -> None:
+        """Returns when no call goes on."""
+        while self.live:
+            self.idle.clear()
+            await self.idle.wait()
 
     def check_limits(self, plan: Plan, now: float) -> None:
         """The limits that are not a click-to-call's own; TooManyError."""

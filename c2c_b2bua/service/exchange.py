@@ -67,6 +67,8 @@ class Exchange:
         self.webhooks = Webhooks(settings.webhooks, self.history.store, extensions, engine.now, later)
         self.calls.listeners.append(self.webhooks.hear)
         self.history.closed = self.webhooks.hear_abandoned
+        self.drained = asyncio.Event()
+        """Set once no call is taken any more: the service ends when those that go on have ended."""
 
     async def start(self) -> None:
         """Open the database, read what is kept in memory; StorageError when that is impossible."""
@@ -87,6 +89,7 @@ class Exchange:
     def drain(self) -> None:
         """From now on connect answers that the service is stopping; everything else goes on."""
         self.calls.drain()
+        self.drained.set()
 
     async def stop(self) -> None:
         """Deliver and write what is waiting, close the database."""

@@ -19,10 +19,12 @@ from tests.api.described import SETTINGS, Judge, examples
 from tests.api.scripted_engine import ScriptedEngine
 from tests.api.tvox_client import register_phones
 
+ADMIN = "whoever runs the service"
+
 
 @pytest.fixture
 def settings_text() -> str:
-    return SETTINGS
+    return f'[control]\nadmin_token = "{ADMIN}"\n{SETTINGS}'
 
 
 class Heard:
@@ -271,9 +273,12 @@ def test_a_webhook_gets_what_is_described() -> None:
 async def test_our_own_doors_answer_as_described(heard: Heard, exchange: Exchange) -> None:
     for key in SERVICE.operations:
         verb, _, path = key.partition(" ")
-        await heard.ask(verb, path)
+        if verb == "GET":
+            await heard.ask(verb, path)
     assert heard.judge.successes("Service") <= heard.judge.seen
-    exchange.drain()
+    await heard.ask("POST", "/drain", None, 401)
+    await heard.ask("POST", "/drain", None, 202, Authorization=f"Bearer {ADMIN}")
+    assert (await heard.ask("GET", "/healthz"))["status"] == "draining"
     await heard.ask("GET", "/readyz", None, 503)
 
 

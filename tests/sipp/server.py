@@ -209,6 +209,20 @@ class Server:
         except TimeoutError:
             pytest.fail(f"the call has not ended after {PATIENCE} s: {found}\n{self.output()}")
 
+    async def reaches(self, document: str, call_id: str, state: str) -> None:
+        """Wait until a call that goes on is in this state."""
+        path = f"/v2/accounts/{self.account}/clicktocall/{document}/calls/{call_id}"
+        found: Record = {}
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    found = (await self.request("GET", path, 200))["data"]
+                    if found.get("state") == state:
+                        return
+                    await asyncio.sleep(TICK)
+        except TimeoutError:
+            pytest.fail(f"the call is not {state} after {PATIENCE} s: {found}\n{self.output()}")
+
     async def registrations(self, count: int) -> list[Record]:
         """The phones that are registered, once they are so many."""
         found: list[Record] = []

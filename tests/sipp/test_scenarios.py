@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Callable
@@ -13,8 +12,8 @@ from unittest.mock import ANY
 import pytest
 
 from .ports import LOOPBACK, free_port
-from .server import PATIENCE, TICK, Server
-from .sipp import Message, Sipp
+from .server import Server
+from .sipp import Message
 from .stage import CUSTOMER, Record, Stage, leg, legs
 
 StageMaker = Callable[..., Stage]
@@ -185,7 +184,7 @@ async def test_a_glare_is_tried_again_in_time(stage: StageMaker) -> None:
 async def test_sigterm_ends_calls_and_completes_the_history(stage: StageMaker) -> None:
     async with stage(a="a_answers", b="b_answers") as play:
         await play.connect()
-        await seen(play.a, lambda messages: count(messages, "ACK") == 2)
+        await play.server.reaches(play.document, play.call_id, "bridged")
         await play.server.stop()
         await play.a.passed()
         assert play.b
@@ -240,17 +239,6 @@ async def test_trunk_refuses_credentials(stage: StageMaker) -> None:
 
 
 # --- reading the wire -----------------------------------------------------------------------------------------------
-
-
-async def seen(phone: Sipp, wanted: Callable[[list[Message]], bool]) -> None:
-    """Wait until this is on the wire."""
-    async with asyncio.timeout(PATIENCE):
-        while not wanted(phone.messages()):  # noqa: ASYNC110 (the news is in a file)
-            await asyncio.sleep(TICK)
-
-
-def count(messages: list[Message], method: str) -> int:
-    return sum(not message.sent and message.first_line.startswith(f"{method} ") for message in messages)
 
 
 def sequence(message: Message) -> int:
