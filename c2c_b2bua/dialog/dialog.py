@@ -6,7 +6,7 @@ import msgspec
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import CSeq, NameAddr
-from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.flow import Flow, way_past_nat
 from c2c_b2bua.sip.message import Message, Request, Response
 from c2c_b2bua.sip.uri import Uri
 
@@ -14,8 +14,8 @@ from c2c_b2bua.sip.uri import Uri
 class Dialog:
     """An early or confirmed dialog of one leg; every INVITE, ACK, BYE in it is built here."""
 
-    __slots__ = ("call_id", "flow", "hop", "local", "remote", "remote_seq", "remote_tag", "remote_target", "request_uri",
-                 "routes", "strict")  # fmt: skip
+    __slots__ = ("call_id", "flow", "given_flow", "hop", "local", "remote", "remote_seq", "remote_tag", "remote_target",
+                 "request_uri", "routes", "strict")  # fmt: skip
 
     def __init__(self, invite: Request, response: Response, flow: Flow | None = None) -> None:
         """From the INVITE and a 101-299 to it (§12.1.2). SipError for a Contact or Record-Route that is none.
@@ -28,13 +28,14 @@ class Dialog:
         self.remote_tag = response.to_tag or ""
         self.remote_seq: int | None = None
         self.routes = response.values("Record-Route")[::-1]
-        self.flow = None if self.routes else flow
+        self.given_flow = flow
         contact = response.contact
         self.remote_target = contact.uri if contact is not None else Uri.parse(invite.uri)
         self.strict = False
         self.hop = self.remote_target
         self.request_uri = ""
         self.plan_route()
+        self.flow = self.plan_flow(response)
 
     def plan_route(self) -> None:
         """Work out Request-URI and next hop from route set and remote target (§12.2.1.1)."""
@@ -50,12 +51,26 @@ class Dialog:
             target = msgspec.structs.replace(target, parameters=parameters)
         self.request_uri = str(msgspec.structs.replace(target, headers=""))
 
+    def plan_flow(self, message: Message) -> Flow | None:
+        """Where requests go whatever the remote target says: a flow that was given, or back through the peer's NAT.
+
+        None: to the target, or by the routes; a proxy that asked to see the dialog knows the way.
+        """
+        if self.routes:
+            return None
+        return self.given_flow or way_past_nat(self.remote_target.host, message.flow)
+
     def refresh(self, message: Message) -> None:
         """Take the remote target of a target refresh request or its 2xx (§12.2): the route set stays."""
         contact = message.contact
-        if contact is not None and contact.uri != self.remote_target and contact.uri.is_sip:
+        if contact is None or not contact.uri.is_sip:
+            return
+        if contact.uri != self.remote_target:
             self.remote_target = contact.uri
             self.plan_route()
+            self.flow = self.plan_flow(message)
+        elif self.flow is not self.given_flow:
+            self.flow = self.plan_flow(message)  # its NAT may have given it another port
 
     def request(self, method: str, sequence: int) -> Request:
         """A request inside the dialog, Via and Contact still missing; ACK repeats the sequence of its INVITE."""

@@ -8,7 +8,7 @@ OFFERED <──────── STABLE ─────────────
 
 from __future__ import annotations
 
-from c2c_b2bua.sdp import REVERSED, SessionDescription
+from c2c_b2bua.sdp import REVERSED, Media, SessionDescription
 from c2c_b2bua.sip.errors import SipError
 
 STABLE, OFFERED, ASKED = "STABLE", "OFFERED", "ASKED"
@@ -48,9 +48,7 @@ class OfferAnswer:
     def answered(self, description: SessionDescription) -> None:
         """The peer answered. SipError 488 when it answers other streams than were offered (§6)."""
         self.state = STABLE
-        if self.local is not None and len(description.media) != len(self.local.media):
-            raise SipError(f"{len(description.media)} streams answer an offer of {len(self.local.media)}", 488)
-        self.remote = description
+        self.remote = description if self.local is None else fitted(description, self.local)
 
     def refused(self) -> None:
         """The peer refused our offer: all stays as it was before, but the version is used up."""
@@ -88,3 +86,27 @@ class OfferAnswer:
         """Refuse the peer's offer: all stays as it was."""
         self.state = STABLE
         self.offered = None
+
+
+def fitted(answer: SessionDescription, offer: SessionDescription) -> SessionDescription:
+    """The answer with as many streams as the offer (§6): what was added is left out, what is missing was refused.
+
+    SipError 488 for no stream at all, for one of another kind (T.38 for audio), and for one in codecs that were not offered.
+    """
+    if not answer.media:
+        raise SipError("no stream in the answer", 488)
+    for asked, given in zip(offer.media, answer.media, strict=False):
+        if not given.port:
+            continue
+        if given.kind != asked.kind:
+            raise SipError(f"{given.kind} answers an offer of {asked.kind}", 488)
+        known = set(asked.formats)
+        if known.isdisjoint(given.formats) and set(asked.codecs.values()).isdisjoint(given.codecs.values()):
+            raise SipError(f"no codec of those offered for {asked.kind}", 488)
+    count = len(offer.media)
+    if len(answer.media) == count:
+        return answer
+    missing = [
+        Media(asked.kind, 0, "", asked.protocol, asked.formats[:1], ()) for asked in offer.media[len(answer.media) :]
+    ]
+    return SessionDescription(answer.origin, answer.lines, (*answer.media[:count], *missing))

@@ -124,6 +124,30 @@ def find_hop(scheme: str, host: str, port: int | None, named: str) -> Hop:
     return Hop(host, port, transport, address, is_secure)
 
 
+BEHIND_A_NAT = tuple(
+    map(
+        ipaddress.ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7"),
+    )
+)
+"""Addresses that lead nowhere from outside (RFC 1918, RFC 6598, RFC 3927, RFC 4193)."""
+
+
+@lru_cache(maxsize=4096)
+def is_private(host: str) -> bool:
+    """Whether a host is an address of a network that only its neighbours reach; a name is none."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return any(address.version == network.version and address in network for network in BEHIND_A_NAT)
+
+
+def way_past_nat(host: str, seen: Flow | None) -> Flow | None:
+    """The flow that a message came over, where the `host` of its Contact can only be reached behind the NAT it came through."""
+    return seen if seen is not None and is_private(host) and not is_private(seen.host) else None
+
+
 class Interfaces:
     """Our sockets: finds the one a hop is reached through."""
 

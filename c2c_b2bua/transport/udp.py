@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
-from socket import SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET, socket
+from socket import AF_INET, IPPROTO_IP, IPPROTO_IPV6, SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET, socket
 from typing import Any, cast
 
 from c2c_b2bua.sip.flow import Flow, Interface
@@ -14,6 +15,9 @@ from c2c_b2bua.transport.flood import Flood
 Receive = Callable[[bytes, Flow], None]
 MAX_FLOWS = 10_000
 RECEIVE_BUFFER = 4 * 1024 * 1024
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IPV6_MTU = 10, 0, 24
+"""Linux's numbers (linux/in.h, linux/in6.h), which Python does not have."""
+SMALLEST_IPV6_MTU = 1280
 
 
 class UdpSocket(asyncio.DatagramProtocol):
@@ -38,6 +42,7 @@ class UdpSocket(asyncio.DatagramProtocol):
             opened.setblocking(False)
             # A burst waits in the kernel rather than being lost; the kernel may grant less.
             opened.setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)
+            allow_fragments(opened)
             opened.bind(address)
         except OSError:
             opened.close()
@@ -80,3 +85,16 @@ class UdpSocket(asyncio.DatagramProtocol):
     def close(self) -> None:
         if self.transport is not None:
             cast(Any, self.transport).close()
+
+
+def allow_fragments(opened: socket) -> None:
+    """Let a long message be cut up on its way, rather than lost on the way to a network with a small MTU.
+
+    By default Linux forbids that to find out what fits; where a firewall drops the ICMP that would say so, it never does.
+    """
+    if sys.platform != "linux":
+        return
+    if opened.family == AF_INET:
+        opened.setsockopt(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+    else:
+        opened.setsockopt(IPPROTO_IPV6, IPV6_MTU, SMALLEST_IPV6_MTU)

@@ -39,7 +39,7 @@ def answer(core: B2bua, request: Request, *headers: str) -> list[Send]:
         f"To: {request.headers['To'][0]};tag=phone",
         f"Call-ID: {request.call_id}",
         "CSeq: 1 INVITE",
-        f"Contact: <{PHONE}>",
+        *([] if any(line.startswith("Contact:") for line in headers) else [f"Contact: <{PHONE}>"]),
         *headers,
         "Content-Type: application/sdp",
         f"Content-Length: {len(body)}",
@@ -67,3 +67,34 @@ def test_the_path_of_a_registration_is_the_route() -> None:
     core = B2bua(Interfaces([UDP]), Tokens(b"flow"))
     request = sent(core, phone(routes=("<sip:edge.example.com;lr>", "<sip:core.example.com;lr>")))
     assert request.headers["Route"] == ["<sip:edge.example.com;lr>", "<sip:core.example.com;lr>"]
+
+
+def test_a_private_contact_is_reached_through_its_nat_wherever_that_is_now() -> None:
+    """Each refresh of the target comes from where the phone is seen now; a Contact that can be reached is believed again."""
+    core = B2bua(Interfaces([UDP]), Tokens(b"flow"))
+    caller = "sip:2001@acme.example.com"
+    party = Party(target="1001", uri="sip:1001@203.0.113.7:40123", from_uri=caller)
+    (send,) = core.connect(CallOrder(call_id="c2c-x", a=party, b=party), 1000.0)
+    assert isinstance(send, Send)
+    invite = parse(send.data)
+    assert isinstance(invite, Request)
+    private = "<sip:1001@192.168.1.7:5060;ob>"
+    ack, _ = answer(core, invite, f"Contact: {private}")
+    assert (ack.flow, ack.data.split()[1]) == (FLOW, b"sip:1001@192.168.1.7:5060;ob")
+    moved = Flow(UDP, "203.0.113.7", 41000)
+    ways = []
+    for number, contact, flow in ((1, private, moved), (2, "<sip:1001@203.0.113.8:5070>", moved)):
+        lines = [
+            "UPDATE sip:c2c@192.0.2.1 SIP/2.0",
+            f"Via: SIP/2.0/UDP 192.168.1.7;branch=z9hG4bK{number};rport",
+            f"From: {invite.headers['To'][0]};tag=phone",
+            f"To: {invite.headers['From'][0]}",
+            f"Call-ID: {invite.call_id}",
+            f"CSeq: {number} UPDATE",
+            f"Contact: {contact}",
+        ]
+        core.receive(("\r\n".join(lines) + "\r\n\r\n").encode(), flow, 1002.0)
+        leg = core.legs[invite.call_id]
+        assert leg.dialog is not None
+        ways.append((leg.dialog.flow, str(leg.dialog.hop)))
+    assert ways == [(moved, "sip:1001@192.168.1.7:5060;ob"), (None, "sip:1001@203.0.113.8:5070")]

@@ -71,12 +71,49 @@ def test_an_offer_on_an_offer_is_500() -> None:
     assert machine.offered == THEIRS
 
 
-def test_another_number_of_streams_is_488() -> None:
+def test_a_stream_too_many_is_left_out() -> None:
+    machine = OfferAnswer()
+    machine.offer(OURS)
+    machine.answered(description(5000, streams=2))
+    assert machine.remote == description(5000)
+
+
+def test_a_stream_that_is_missing_is_refused() -> None:
+    machine = OfferAnswer()
+    machine.offer(description(4000, streams=3))
+    machine.answered(THEIRS)
+    assert machine.remote is not None
+    assert [(media.kind, media.port, media.formats) for media in machine.remote.media] == [
+        ("audio", 5000, ("0",)), ("audio", 0, ("0",)), ("audio", 0, ("0",)),
+    ]  # fmt: skip
+
+
+HEAD = "v=0\r\no=them 1 1 IN IP4 h\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+
+
+@pytest.mark.parametrize(
+    "streams",
+    ["", "m=image 5000 udptl t38", "m=video 5000 RTP/AVP 0", "m=audio 5000 RTP/AVP 18", "m=audio 5000 RTP/AVP 96"],
+)
+def test_an_answer_to_something_else_is_488(streams: str) -> None:
     machine = OfferAnswer()
     machine.offer(OURS)
     with pytest.raises(SipError) as caught:
-        machine.answered(description(5000, streams=2))
+        machine.answered(SessionDescription.parse(f"{HEAD}{streams}\r\n".encode()))
     assert (caught.value.status, machine.state, machine.remote) == (488, STABLE, None)
+
+
+@pytest.mark.parametrize(
+    "streams",
+    ["m=image 0 udptl t38", "m=audio 0 RTP/AVP 18", "m=audio 5000 RTP/AVP 18 0",
+     "m=audio 5000 RTP/AVP 96\r\na=rtpmap:96 PCMU/8000"],
+)  # fmt: skip
+def test_an_answer_may_refuse_and_renumber(streams: str) -> None:
+    machine = OfferAnswer()
+    machine.offer(OURS)
+    answer = SessionDescription.parse(f"{HEAD}{streams}\r\n".encode())
+    machine.answered(answer)
+    assert machine.remote == answer
 
 
 def test_the_version_rises_by_one_for_a_change_and_only_then() -> None:

@@ -179,14 +179,21 @@ class Kamailio:
 class Carrier(Kamailio):
     """Registers its customer, challenges every call, record-routes it to `telephone` (`host:port`).
 
-    `password` is that of any customer.
+    `password` is that of any customer. Unless it `says_stale`, a nonce that is over is told by nothing but another one.
     """
 
     def __init__(
-        self, directory: Path, telephone: str, password: str, nonce: int = 300, secure: Secure | None = None
+        self,
+        directory: Path,
+        telephone: str,
+        password: str,
+        nonce: int = 300,
+        secure: Secure | None = None,
+        says_stale: bool = True,
     ) -> None:
         routes = NOTHING + AUTHENTICATED.format(password=password, before="")
-        super().__init__(directory, routes + CARRIER.format(password=password, telephone=telephone), nonce, secure)
+        routes += CARRIER.format(password=password, telephone=telephone)
+        super().__init__(directory, routes if says_stale else routes.replace('"17"', '"1"'), nonce, secure)
 
 
 class FullCarrier(Kamailio):

@@ -65,10 +65,16 @@ class Nat:
         self.rule("-t nat -A POSTROUTING -o wan -j MASQUERADE --random")
         self.rule("-A FORWARD -i wan -m state --state NEW -j DROP")
 
-    def open(self, port: int) -> None:
-        """Let connections in to this port of the phones' address, and have them find their way."""
-        self.rule(f"-I FORWARD -i wan -p tcp --dport {port} -j ACCEPT")
+    def open(self, port: int, protocol: str = "tcp") -> None:
+        """Let packets in to this port of the phones' address, and have them find their way."""
+        self.rule(f"-I FORWARD -i wan -p {protocol} --dport {port} -j ACCEPT")
         run(f"ip route replace {INSIDE}/32 via {self.public}")
+
+    def shrink(self, mtu: int) -> None:
+        """Let no longer packet through to the phones, and tell nobody."""
+        run(f"ip -n {self.router} link set dev lan mtu {mtu}")
+        run(f"ip -n {self.inside} link set dev eth0 mtu {mtu}")
+        self.rule("-A OUTPUT -p icmp -j DROP")
 
     def rule(self, words: str) -> None:
         run(f"ip netns exec {self.router} iptables {words}")

@@ -67,8 +67,11 @@ async def test_registered_and_left(tmp_path: Path) -> None:
         assert len(kamailio.seen("REGISTER")) == 3, "asked, let in; and the same nonce is good enough to leave"
 
 
-async def test_a_nonce_that_goes_stale(tmp_path: Path) -> None:
-    async with Carrier(tmp_path / "kamailio", f"{LOOPBACK}:9", "carrier-secret", nonce=1) as kamailio:
+@pytest.mark.parametrize("says_stale", [True, False], ids=["stale", "silent"])
+async def test_a_nonce_that_goes_stale(tmp_path: Path, says_stale: bool) -> None:
+    async with Carrier(
+        tmp_path / "kamailio", f"{LOOPBACK}:9", "carrier-secret", nonce=1, says_stale=says_stale
+    ) as kamailio:
         async with registered(tmp_path, kamailio, options_interval=1) as server:
             await trunk(server, "registered")
             await until(lambda: len(kamailio.seen("OPTIONS")) == 4, server)

@@ -497,3 +497,11 @@ def test_who_has_left_or_is_over_is_not_restored(phone: DeskPhone) -> None:
     b2bua.restore(kept, NOW + 3600)
     assert b2bua.registrar.count == 0
     assert not b2bua.timers
+
+
+def test_what_a_contact_says_of_itself_is_part_of_its_name(phone: DeskPhone) -> None:
+    """PJSIP says `ob` (RFC 5626 §5.3.2), without any outbound support: it is called by that name."""
+    response = phone.register(contact='"1001" <sip:1001@192.168.1.10:5060;ob>;reg-id=1;+sip.instance="<urn:uuid:x>"')
+    assert response.status == 200
+    assert phone.uris == ["sip:1001@192.168.1.10:5060;ob"]
+    assert "<sip:1001@192.168.1.10:5060;ob>" in response.headers["Contact"][0]

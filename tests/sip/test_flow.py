@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces, Target
+from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces, Target, way_past_nat
 from c2c_b2bua.sip.uri import Uri
 
 UDP = Interface("UDP", "192.0.2.1", 5060, 0)
@@ -108,3 +108,27 @@ def test_contacts() -> None:
 
 def test_what_is_reliable() -> None:
     assert [Flow(part, "x", 1).is_reliable for part in (UDP, TCP, UDP6, TLS6)] == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("contact", "source", "past"),
+    [
+        ("10.0.0.7", "203.0.113.5", True),
+        ("172.31.0.7", "203.0.113.5", True),
+        ("192.168.1.7", "2001:db8::5", True),
+        ("100.64.0.7", "203.0.113.5", True),
+        ("169.254.1.1", "203.0.113.5", True),
+        ("127.0.0.1", "203.0.113.5", True),
+        ("[fd00::7]", "2001:db8::5", True),
+        ("203.0.113.6", "203.0.113.5", False),
+        ("172.32.0.7", "203.0.113.5", False),
+        ("phone.example.com", "203.0.113.5", False),
+        ("10.0.0.7", "10.0.0.1", False),
+        ("10.0.0.7", "192.168.1.1", False),
+        ("192.168.1.7", "127.0.0.1", False),
+    ],
+)
+def test_the_way_past_a_nat(contact: str, source: str, past: bool) -> None:
+    seen = Flow(Interface("UDP", "192.0.2.1", 5060), source, 40000)
+    assert way_past_nat(contact, seen) == (seen if past else None)
+    assert way_past_nat(contact, None) is None

@@ -81,7 +81,27 @@ ROWS = [
     Row("a_answers", "b_forks", *TALK, "b", TALKED, TALKED),
     Row("a_is_released", "b_forks_after_a_refusal", "error", "USER_BUSY", "b", Leg(), Leg(486, answered=False)),
     Row("a_answers", "b_early_media", *TALK, "b", TALKED, TALKED),
+    # answers that are none, or odd
+    *(
+        Row(
+            "a_is_released",
+            b,
+            "error",
+            "INCOMPATIBLE_DESTINATION",
+            "error",
+            Leg(),
+            Leg(200, "INCOMPATIBLE_DESTINATION", False),
+        )
+        for b in ("b_answers_with_t38", "b_answers_with_another_codec")
+    ),
+    Row("a_is_released", "b_finds_it_too_large", "error", ANY, "b", Leg(), Leg(513, ANY, False, False)),
+    Row("a_answers", "b_progresses_without_media", *TALK, "b", TALKED, TALKED),
+    Row("a_answers", "b_speaks_odd_sdp", *TALK, "b", TALKED, TALKED),
+    Row("a_speaks_odd_sdp", "b_hangs_up", *TALK, "b", Leg(200, "NORMAL_CLEARING", False), TALKED),
+    Row("a_hangs_up", "b_has_no_tag", *TALK, "a", TALKED, TALKED),
     # re-INVITEs
+    Row("a_has_other_numbers", "b_has_other_numbers", *TALK, "b", Leg(rang=False), Leg(rang=False)),
+    Row("a_answers", "b_asks_for_an_offer", *TALK, "b", TALKED, Leg(rang=False)),
     Row("a_is_held", "b_holds_and_resumes", *TALK, "b", TALKED, TALKED),
     Row("a_holds", "b_glares", *TALK, "a", TALKED, TALKED),
     Row("a_reinvites_early", "b_early_media", *TALK, "b", TALKED, TALKED),
@@ -227,6 +247,18 @@ async def test_trunk_challenges_bye(stage: StageMaker) -> None:
     assert play.b
     byes = [message for message in play.b.messages() if message.first_line.startswith("BYE")]
     verify(byes[-1], "Proxy-Authorization")
+    assert (record["result"], record["ended_by"]) == ("success", "a")
+
+
+async def test_trunk_forgets_its_nonces(stage: StageMaker) -> None:
+    async with stage(a="a_hangs_up", trunk="trunk_forgets_its_nonces") as play:
+        await play.connect()
+        record = await play.outcome()
+    assert play.b
+    for message in play.b.messages():
+        if message.header("Proxy-Authorization") and message.first_line.startswith(("INVITE", "BYE")):
+            verify(message, "Proxy-Authorization")
+    assert said(record, "b") == TALKED
     assert (record["result"], record["ended_by"]) == ("success", "a")
 
 
