@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from c2c_b2bua.service.errors import InvalidError
-from c2c_b2bua.service.history import timestamp
 from c2c_b2bua.service.live_call import LiveCall
+from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.service.originate import Plan, Wording
 
 encoder = msgspec.json.Encoder()

@@ -24,8 +24,8 @@ from api.tvox_rpc import Call, RpcError
 from api.tvox_session import log_in
 from api.tvox_visit import Caller, Visit
 from c2c_b2bua import __version__
-from c2c_b2bua.service.history import timestamp
 from c2c_b2bua.service.live_call import LiveCall
+from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.service.originate import Connect, Plan, Wording, checked_metadata
 from c2c_b2bua.service.rehearsal import rehearse
 

@@ -154,6 +154,41 @@ class LiveCall(Call, kw_only=True):
     expected_start: ExpectedStart | UnsetType | None = UNSET
 
 
+class LegTiming(msgspec.Struct, kw_only=True):
+    """How long each part of a leg took, each by itself."""
+
+    dns: Annotated[float | None, Meta(description="Seconds until the next hop was found and the first INVITE went")]
+    auth: Annotated[float | None, Meta(description="Seconds more until the INVITE with credentials went")]
+    ring: Annotated[float | None, Meta(description="Seconds more until it rang")]
+    answer: Annotated[float | None, Meta(description="Seconds more until it answered")]
+
+
+class Timing(msgspec.Struct, kw_only=True):
+    """How long each part of a call took."""
+
+    queue: Annotated[float | None, Meta(description="Seconds from the request to the first INVITE, or to the end")]
+    a: LegTiming | None
+    b: LegTiming | None
+    join: Annotated[float | None, Meta(description="Seconds from the second answer until each leg knew the other")]
+    talk: Annotated[float | None, Meta(description="Seconds from then to the end")]
+
+
+class LadderRung(msgspec.Struct, kw_only=True):
+    """One message that was sent or received, or what was concluded from there being none."""
+
+    at: Moment
+    leg: Literal["a", "b"]
+    direction: Annotated[
+        Literal["sent", "received"] | None, Meta(description="As this service sees it; null: it is no message")
+    ]
+    message: Annotated[str, Meta(examples=["INVITE sip:1001@192.0.2.10", "180 Ringing", "no answer in time"])]
+    method: Annotated[str | None, Meta(description="Of the request, or of the request that is answered")]
+    times: Annotated[int, Meta(description="How often it came or went; of messages left out: how many")]
+    attempt: (
+        Annotated[int, Meta(description="Which of `attempts` it belongs to, from 1; absent: the leg")] | UnsetType
+    ) = UNSET
+
+
 class HistoryItem(Call, kw_only=True):
     """What became of a call; one that goes on has neither result nor end."""
 
@@ -175,6 +210,8 @@ class HistoryItem(Call, kw_only=True):
     attempts: Annotated[list[Leg], Meta(description="Those that were rung too, and are not the leg")] | UnsetType = (
         UNSET
     )
+    timing: Timing | UnsetType = UNSET
+    ladder: Annotated[list[LadderRung], Meta(description="All that was said, in order")] | UnsetType = UNSET
 
 
 class Verdict(msgspec.Struct, kw_only=True):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import structlog
 
 from c2c_b2bua.call.record import CallRecord, LegRecord
+from c2c_b2bua.service.course import ladder, timing
 from c2c_b2bua.service.listing import GREGORIAN, Listing, Page, page_of
+from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.storage.history import Accepted, Ended, HistoryRow, HistoryStore
 
 log = structlog.get_logger()
@@ -108,7 +109,7 @@ class History:
             for row in rows:
                 item = shown(row)
                 if listing.admits(item):
-                    yield item
+                    yield told(row, item)
             if len(rows) < limit:
                 return
             if listing.descending:
@@ -125,13 +126,13 @@ class History:
         """One call of a click-to-call, None when it has no such."""
         await self.store.caught_up()
         row = await self.store.call(call_id)
-        return shown(row) if row and (row.account_id, row.document_id) == (account_id, document_id) else None
+        return told(row, shown(row)) if row and (row.account_id, row.document_id) == (account_id, document_id) else None
 
     async def item(self, account_id: str, history_id: str) -> dict[str, Any] | None:
         """One call of an account by its history id, None when it has no such."""
         await self.store.caught_up()
         row = await self.store.by_id(history_id)
-        return shown(row) if row and row.account_id == account_id else None
+        return told(row, shown(row)) if row and row.account_id == account_id else None
 
 
 def history_id(at: float, token: str) -> str:
@@ -147,13 +148,6 @@ def history_id_at(at: float) -> str:
 def just_before(history_id: str) -> str:
     """The id before this one."""
     return f"{int(history_id, 16) - 1:032x}"
-
-
-def timestamp(at: float | None) -> str | None:
-    """RFC 3339 in UTC with milliseconds."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(round(at, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def shown_leg(leg: LegRecord) -> dict[str, Any]:
@@ -191,4 +185,14 @@ def shown(row: HistoryRow) -> dict[str, Any]:
     item["legs"] = [shown_leg(leg) for leg in record.legs]
     if record.attempts:
         item["attempts"] = [shown_leg(leg) for leg in record.attempts]
+    return item
+
+
+def told(row: HistoryRow, item: dict[str, Any]) -> dict[str, Any]:
+    """The item of a call with its course added, once it is over."""
+    if row.record is None:
+        return item
+    record = record_decoder.decode(row.record)
+    item["timing"] = timing(record, row.accepted_at)
+    item["ladder"] = ladder(record)
     return item

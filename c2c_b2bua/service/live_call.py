@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from c2c_b2bua.call.record import LegName
-from c2c_b2bua.service.history import timestamp
 from c2c_b2bua.service.listing import GREGORIAN
+from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.service.trunks import Trunk, Way
 
 State = Literal["queued", "dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]

@@ -14,8 +14,8 @@ from c2c_b2bua.config import Config
 from c2c_b2bua.registration.binding import Binding, Bound, Subscriber, Unbound
 from c2c_b2bua.registration.registrar import Registrar
 from c2c_b2bua.service.accounts import Account
-from c2c_b2bua.service.history import timestamp
 from c2c_b2bua.service.listing import GREGORIAN
+from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.service.phones import Phone
 from c2c_b2bua.service.trunks import PROXY_PARTS
 from c2c_b2bua.sip.flow import DEFAULT_PORTS, Flow, Interfaces, bracketed

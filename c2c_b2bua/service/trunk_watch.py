@@ -9,8 +9,8 @@ import structlog
 
 from c2c_b2bua.registration.registration import Identity
 from c2c_b2bua.registration.trunk import TrunkChanged, TrunkOrder
-from c2c_b2bua.service.history import timestamp
 from c2c_b2bua.service.identity import as_user
+from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.service.trunks import Trunk, Trunks
 
 log = structlog.get_logger()

@@ -50,6 +50,12 @@ async def test_9_a_bridged_call(api: Api) -> None:
     api.engine.clock = NOON + 11.5
     api.engine.end(call_id, "NORMAL_CLEARING", "b")
     (item,) = await history(api, document)
+    assert item.pop("ladder") == []
+    assert (item["timing"].pop("a"), item["timing"].pop("b")) == (
+        {"dns": None, "auth": None, "ring": None, "answer": 0.0},
+        {"dns": None, "auth": None, "ring": None, "answer": 0.0},
+    )
+    assert item.pop("timing") == {"queue": 0.0, "join": 0.0, "talk": 10.0}
     start, middle, end = "2027-01-15T08:00:00.000Z", "2027-01-15T08:00:01.500Z", "2027-01-15T08:00:11.500Z"
     assert item == {
         "id": item["id"],
