@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from c2c_b2bua.call.call import Call
+from c2c_b2bua.call.call import ENDED, Call
 from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegFailed, LegRerouted, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy
+from c2c_b2bua.call.snapshot import CallSnapshot, Keep, Release, snapshot_of
+from c2c_b2bua.call.takeover import resume, revived
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg, KeepLeg
-from c2c_b2bua.dialog.leg import DOWN, INVITING, Leg
+from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
 from c2c_b2bua.dialog.leg_responses import receive_response
 from c2c_b2bua.dialog.neighbours import Neighbours
@@ -40,11 +42,23 @@ EVENTS = (
 class B2bua(TransactionLayer):
     """Takes commands (`connect`, `hang_up`) beside what the transaction layer takes; news of calls leave beside bytes.
 
-    `answer_strangers`: say no to those who have no business here, instead of nothing.
+    `answer_strangers`: say no to those who have no business here, instead of nothing. `keeps`: say with `Keep` what has
+    to be remembered of a call, so that another process can take it over.
     """
 
-    def __init__(self, interfaces: Interfaces, tokens: Tokens, answer_strangers: bool = False) -> None:
+    def __init__(
+        self, interfaces: Interfaces, tokens: Tokens, answer_strangers: bool = False, keeps: bool = False
+    ) -> None:
         super().__init__(interfaces, tokens)
+        self.keeps = keeps
+        self.touched: dict[str, Call] = {}
+        """Calls that stand otherwise than they were last kept."""
+        self.newcomer: Call | None = None
+        """One of them whose order is not kept yet."""
+        self.lingering: dict[str, list[Leg]] = {}
+        """Id of a call -> legs it has rung that may linger on after it has done with them."""
+        self.remains: dict[str, Call] = {}
+        """Calls that have ended, and of which legs linger on."""
         self.answer_strangers = answer_strangers
         self.registrar = Registrar(tokens)
         self.neighbours = Neighbours()
@@ -72,12 +86,27 @@ class B2bua(TransactionLayer):
         self.calls[order.call_id] = call
         self.legs[call.a.key] = call.a
         self.legs[call.b.key] = call.b
+        self.touched[call.id] = self.newcomer = call
         return self.settle(call.start(now), now)
 
     def hang_up(self, call_id: str, now: float, why: Why = HUNG_UP, ended_by: EndedBy = "api") -> list[Action]:
         """End a call; one that is not there, or is ending, is left alone."""
         call = self.calls.get(call_id)
         return [] if call is None else self.settle(call.end(ended_by, why, now), now)
+
+    def take_over(self, order: CallOrder, kept: CallSnapshot, now: float) -> list[Action]:
+        """Go on with a call of a process that was killed, or end it. SipError when a leg of it cannot be reached any more."""
+        call, lingering, work = revived(order, kept, self, now)
+        (self.calls if call.state != ENDED else self.remains)[call.id] = call
+        if lingering:
+            self.lingering[call.id] = lingering
+        for leg in (*call.legs, *lingering) if call.state != ENDED else lingering:
+            self.legs[leg.key] = leg
+            if leg.dialog is not None:
+                self.neighbours.meet(leg.dialog.hop.host)
+            elif leg.invite is not None and leg.invite.flow is not None:
+                self.neighbours.meet(leg.invite.flow.host)
+        return self.settle([*work, *resume(call, self, now)], now)
 
     def restore(self, bindings: Iterable[Binding], now: float) -> list[Action]:
         """Take back what phones had registered before a restart."""
@@ -126,6 +155,8 @@ class B2bua(TransactionLayer):
             if request.method == "REGISTER" and self.registrar.domains:
                 return self.registrar.receive(key, request, now)
             return [Reply(key, answer_stranger(request, self.tokens.tag()))]
+        if request.method == "UPDATE":
+            self.touch(leg)
         return receive_request(leg, key, request, now)
 
     def acknowledged(self, owner: str, request: Request, now: float) -> Work:
@@ -163,7 +194,61 @@ class B2bua(TransactionLayer):
 
     def leg_event(self, event: events.LegEvent, now: float) -> Work:
         call = self.calls.get(event.call)
-        return call.receive(event, now) if call is not None else []
+        if call is None:
+            return []
+        self.touched[call.id] = call
+        return call.receive(event, now)
+
+    # ── what has to be remembered ────────────────────────────────────────────────────────────────────────────────
+
+    def settle(self, work: Work, now: float) -> list[Action]:
+        """What has changed of calls is said before what this makes go out."""
+        out = super().settle(work, now)
+        if not self.touched:
+            return out
+        touched, self.touched = self.touched, {}
+        newcomer, self.newcomer = self.newcomer, None
+        if not self.keeps:
+            return out
+        kept: list[Action] = []
+        for call in touched.values():
+            lingering = self.those_that_linger(call)
+            if call.state != ENDED or lingering:
+                order = call.order if call is newcomer else None
+                kept.append(Keep(call.id, snapshot_of(call, lingering, self), order))
+            else:
+                self.remains.pop(call.id, None)
+                out.append(Release(call.id))
+        return kept + out
+
+    def those_that_linger(self, call: Call) -> list[Leg]:
+        """Legs whose phone may ring yet, of which their call does not know any more."""
+        is_over = call.state == ENDED
+        known = self.lingering.get(call.id)
+        if known is None and not is_over:
+            return []
+        candidates = {leg.key: leg for leg in (*(known or ()), *call.legs)}.values()
+        left = [leg for leg in candidates if leg.key in self.legs and leg.state != DOWN]
+        if left:
+            self.lingering[call.id] = left
+        else:
+            self.lingering.pop(call.id, None)
+        if is_over:
+            self.remains[call.id] = call
+            return left
+        return [leg for leg in left if leg.state in (CANCELLING, ENDING) and leg not in call.legs]
+
+    def touch(self, leg: Leg) -> None:
+        """Something about a leg has changed that is not told as an event."""
+        call = self.calls.get(leg.call) or self.remains.get(leg.call)
+        if call is not None:
+            self.touched[call.id] = call
+
+    def let_go(self, key: str) -> None:
+        """A leg is over."""
+        leg = self.legs.pop(key, None)
+        if leg is not None and leg.call in self.remains:
+            self.touched[leg.call] = self.remains[leg.call]
 
     # ── when we err ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,6 +292,10 @@ class B2bua(TransactionLayer):
         leg = self.legs.get(owner)
         if leg is not None:
             leg.saw(SENT[method], now)
+            self.touch(leg)
+
+    def adopted(self, owner: str) -> None:
+        self.open_clients[owner] = self.open_clients.get(owner, 0) + 1
 
     def over(self, owner: str) -> None:
         left = self.open_clients.get(owner, 0) - 1
@@ -218,20 +307,23 @@ class B2bua(TransactionLayer):
         if leg is not None:
             leg.travel_light()
             if leg.state == DOWN:
-                del self.legs[owner]
+                self.let_go(owner)
 
     def keep_leg(self, action: KeepLeg, now: float) -> Work:
-        self.legs[action.leg.key] = action.leg
+        leg = self.legs[action.leg.key] = action.leg
+        if self.keeps:
+            self.lingering.setdefault(leg.call, []).append(leg)
         return []
 
     def forget_leg(self, action: ForgetLeg, now: float) -> Work:
         if action.owner not in self.open_clients:
-            self.legs.pop(action.owner, None)
+            self.let_go(action.owner)
         return []
 
     def forgotten(self, key: str) -> None:
         call = self.calls.pop(key, None)
         if call is not None:
+            self.touched[key] = call
             for leg in call.legs:
                 if leg.key not in self.open_clients:
                     self.legs.pop(leg.key, None)

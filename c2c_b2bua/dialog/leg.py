@@ -17,7 +17,7 @@ from c2c_b2bua.dialog.authentication import Authentication
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.extensions import STANDARD, Terms, introduce
 from c2c_b2bua.dialog.invitation import compose_cancel, compose_invite
-from c2c_b2bua.dialog.leg_refresh import grant, target_refresh, tend
+from c2c_b2bua.dialog.leg_refresh import grant, send_refresh, target_refresh, tend
 from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
@@ -213,6 +213,9 @@ class Leg:
         if name == "reinvite" and self.state == UP and self.reinvite and now >= self.reinvited_at + PATIENCE:
             # No user has to be asked, so that a peer that only says 100 or 180 for ever is gone (§14.1).
             return self.break_off(Why("RECOVERY_ON_TIMER_EXPIRE", 408, "no answer to a re-INVITE"))
+        if name == "probe":
+            # Another process had this leg until it was killed: does the peer still know of it?
+            return send_refresh(self, now) if self.can_offer and self.refresh is None else []
         if name == "session":
             return tend(self, now) if self.state == UP else []
         unacked = self.unacked

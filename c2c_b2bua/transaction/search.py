@@ -33,13 +33,15 @@ class Attempt(msgspec.Struct, frozen=True):
 class Search:
     """The targets left for one request, and the transactions it has become so far."""
 
-    __slots__ = ("action", "cancel", "current", "heard", "is_over", "rest")
+    __slots__ = ("action", "cancel", "current", "heard", "is_over", "left", "rest")
 
     def __init__(self, action: SendRequest, rest: list[Attempt]) -> None:
         self.action = action
         self.rest = rest
         self.current = ""
         """Key of the client transaction that its user knows of."""
+        self.left: list[str] = []
+        """Keys of the transactions at targets that it has gone on from."""
         self.heard: set[str] = set()
         """Keys of the transactions that had a provisional response, so that CANCEL may go (§9.1)."""
         self.cancel: SendRequest | None = None

@@ -55,6 +55,9 @@ class Sending:
     def opened(self, owner: str, method: str, now: float) -> None:
         """A client transaction of `owner` begins: its request goes out."""
 
+    def adopted(self, owner: str) -> None:
+        """A client transaction of a process that was killed is `owner`'s now."""
+
     def saw(self, owner: str, code: int, now: float) -> None:
         """A message of `owner` went, or came: for its trail."""
 
@@ -213,6 +216,7 @@ class Sending:
         """Give the current transaction a copy of the request; the one that the user knows moves on."""
         client = self.clients.get(search.current)
         if client is not None:
+            search.left.append(search.current)
             request = search.action.request
             client.request = Request(request.method, request.uri, dict(request.headers), request.body)
             client.request.flow = request.flow

@@ -27,7 +27,7 @@ class Player:
     def __init__(self, **order: Any) -> None:
         interfaces = Interfaces([Interface("UDP", OURS, 5060)])
         self.interface = interfaces.interfaces[0]
-        self.core = B2bua(interfaces, Tokens(b"ladder"))
+        self.core = self.make_core(interfaces)
         self.now = 1000.0
         self.ends = {name: PhoneMemory.of(name) for name in PORTS}
         self.out: list[tuple[str, Request | Response]] = []
@@ -37,6 +37,9 @@ class Player:
         self.take(self.core.connect(self.order, self.now))
 
     # ── the core's side ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def make_core(self, interfaces: Interfaces) -> B2bua:
+        return B2bua(interfaces, Tokens(b"ladder"))
 
     def take(self, actions: list[Action]) -> None:
         for action in actions:

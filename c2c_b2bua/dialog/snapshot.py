@@ -1,0 +1,217 @@
+"""What of a leg outlives its process: enough to go on talking, to answer what was asked, and to take back what rings.
+
+Kept are the dialog, what was said of media and session, and the transactions whose loss the peer would notice. Left out
+is what the peer or a timer brings again: challenges, early dialogs, INFO on its way, the ACKs of 2xx, our BYE and CANCEL.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from c2c_b2bua.dialog.dialog import Dialog
+from c2c_b2bua.dialog.extensions import STANDARD
+from c2c_b2bua.dialog.leg import CANCELLING, INVITING, RINGING, Leg
+from c2c_b2bua.dialog.party import Party
+from c2c_b2bua.dialog.session_timer import SessionTimer
+from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.reason import Why
+from c2c_b2bua.sip.uri import Uri
+from c2c_b2bua.transaction.layer import TransactionLayer
+from c2c_b2bua.transaction.matching import client_key
+
+
+class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Fields are only ever added, at the end and with a default: a release reads what the one before it has written."""
+
+
+class Place(Snapshot, frozen=True, gc=False):
+    """A flow without its connection, which died with the process."""
+
+    index: int
+    transport: str
+    host: str
+    port: int
+    name: str
+
+
+class DialogSnapshot(Snapshot, frozen=True, gc=False):
+    local: list[str]
+    remote: list[str]
+    remote_tag: str
+    remote_seq: int | None
+    remote_target: Uri
+    routes: list[str]
+    place: Place | None
+
+
+class MediaSnapshot(Snapshot, frozen=True, gc=False):
+    state: str
+    local: SessionDescription | None
+    remote: SessionDescription | None
+    offered: SessionDescription | None
+
+
+class SessionSnapshot(Snapshot, frozen=True, gc=False):
+    interval: int
+    least: int
+    is_agreed: bool
+    is_ours: bool
+    refresh_at: float
+    ends_at: float
+
+
+class Sent(Snapshot, frozen=True, gc=False):
+    """A request of ours that has no final response: the INVITE, or an offer inside the dialog."""
+
+    method: str
+    branch: str
+    sequence: int
+    place: Place
+    is_refresh: bool = False
+
+
+class Asked(Snapshot, frozen=True, gc=False):
+    """A re-INVITE or UPDATE of the peer that waits for our answer; with `response`, a 2xx that waits for its ACK."""
+
+    key: str
+    message: bytes
+    place: Place
+    wants_answer: bool = False
+    sequence: int = 0
+
+
+class LegSnapshot(Snapshot, frozen=True, gc=False):
+    """`party` is the number of the party in the order; one that it does not know is in `stranger`."""
+
+    name: str
+    key: str
+    tag: str
+    party: int
+    stranger: Party | None
+    state: str
+    sequence: int
+    media: MediaSnapshot
+    peer: Place | None = None
+    """Where the INVITE went last."""
+    invites: tuple[Sent, ...] = ()
+    owed_ack: Sent | None = None
+    dialog: DialogSnapshot | None = None
+    session: SessionSnapshot | None = None
+    takes_update: bool = False
+    terms: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    offer: Sent | None = None
+    pending: tuple[Asked, ...] = ()
+    unacked: Asked | None = None
+    why: Why | None = None
+    sip_code: int | None = None
+    sip_reason: str | None = None
+    invited_at: float | None = None
+    ringing_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    trail: bytes = b""
+    phrases: dict[int, str] = {}
+
+
+NO_MEDIA = MediaSnapshot("STABLE", None, None, None)
+
+
+def snapshot(leg: Leg, parties: tuple[Party, ...], layer: TransactionLayer) -> LegSnapshot:
+    """The leg as it stands, between two events."""
+    number = number_of(leg.party, parties)
+    state, media, invite, reinvite = leg.state, leg.media, leg.invite, leg.reinvite
+    has_media = media.local is not None or media.remote is not None or media.offered is not None
+    return LegSnapshot(
+        leg.name,
+        leg.key,
+        leg.tag,
+        number,
+        leg.party if number < 0 else None,
+        state,
+        leg.sequence,
+        MediaSnapshot(media.state, media.local, media.remote, media.offered) if has_media else NO_MEDIA,
+        place_of(invite.flow) if invite is not None and invite.flow is not None else None,
+        invites_of(leg, layer) if state in (INVITING, RINGING, CANCELLING) else (),
+        sent(leg.owed_ack) if leg.owed_ack is not None else None,
+        of_dialog(leg.dialog) if leg.dialog is not None else None,
+        of_session(leg.session) if leg.session is not None else None,
+        leg.takes_update,
+        None if leg.terms is STANDARD else (leg.terms.offered, leg.terms.demanded),
+        sent(reinvite, reinvite is leg.refresh) if reinvite is not None else None,
+        pending_of(leg, layer) if leg.pending else (),
+        unacked_of(leg, layer) if leg.unacked is not None else None,
+        leg.why,
+        leg.sip_code,
+        leg.sip_reason,
+        leg.invited_at,
+        leg.ringing_at,
+        leg.answered_at,
+        leg.ended_at,
+        leg.trail,
+        leg.phrases,
+    )
+
+
+def number_of(party: Party, parties: tuple[Party, ...]) -> int:
+    """Its place among those of the order, -1 for one that is not of them."""
+    return next((number for number, known in enumerate(parties) if known is party), -1)
+
+
+def place_of(flow: Flow) -> Place:
+    interface = flow.interface
+    return Place(interface.index, interface.transport, flow.host, flow.port, flow.name)
+
+
+def of_dialog(dialog: Dialog) -> DialogSnapshot:
+    return DialogSnapshot(
+        dialog.local,
+        dialog.remote,
+        dialog.remote_tag,
+        dialog.remote_seq,
+        dialog.remote_target,
+        dialog.routes,
+        None if dialog.flow is None else place_of(dialog.flow),
+    )
+
+
+def of_session(session: SessionTimer) -> SessionSnapshot:
+    return SessionSnapshot(
+        session.interval, session.least, session.is_agreed, session.is_ours, session.refresh_at, session.ends_at
+    )
+
+
+def sent(request: Request, is_refresh: bool = False) -> Sent | None:
+    """None for one that has not left yet: its next hop is still looked up."""
+    if request.flow is None or not request.headers.get("Via"):
+        return None
+    return Sent(request.method, request.branch, request.cseq.number, place_of(request.flow), is_refresh)
+
+
+def invites_of(leg: Leg, layer: TransactionLayer) -> tuple[Sent, ...]:
+    """The INVITE as it went to its last target, then as it went to those that were left behind."""
+    last = sent(leg.invite) if leg.invite is not None else None
+    if last is None:
+        return ()
+    search = layer.searches.get(client_key(last.branch, "INVITE")) if layer.searches else None
+    if search is None:
+        return (last,)
+    left = [sent(layer.clients[key].request) for key in search.left if key in layer.clients]
+    return (last, *(one for one in left if one is not None))
+
+
+def pending_of(leg: Leg, layer: TransactionLayer) -> tuple[Asked, ...]:
+    return tuple(
+        Asked(key, bytes(request), place_of(layer.servers[key].flow))
+        for key, request in leg.pending.items()
+        if request.method in ("INVITE", "UPDATE") and key in layer.servers
+    )
+
+
+def unacked_of(leg: Leg, layer: TransactionLayer) -> Asked | None:
+    unacked = leg.unacked
+    server = layer.servers.get(unacked.key) if unacked is not None else None
+    if unacked is None or server is None:
+        return None
+    return Asked(unacked.key, bytes(unacked.response), place_of(server.flow), unacked.wants_answer, unacked.sequence)
