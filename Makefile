@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SYSTEM_PACKAGES := sip-tester baresip-core kamailio dnsmasq-base openssl curl chromium libjs-jquery iproute2 iptables
+SYSTEM_PACKAGES := sip-tester baresip-core kamailio kamailio-tls-modules kamailio-websocket-modules dnsmasq-base openssl curl chromium libjs-jquery iproute2 iptables
 # npm gets JsSIP for Chromium; only where there is none, as it may have come with another Node.js.
 NODE_PACKAGES := $(if $(shell command -v npm 2>/dev/null),,nodejs npm)
 JQUERY := /usr/share/javascript/jquery/jquery.min.js
@@ -29,7 +29,8 @@ system-packages:
 	@if ! command -v sipp >/dev/null || ! command -v baresip >/dev/null || ! command -v curl >/dev/null || \
 	    ! PATH=$$PATH:/usr/sbin command -v dnsmasq >/dev/null || ! PATH=$$PATH:/usr/sbin command -v iptables >/dev/null || \
 	    ! command -v openssl >/dev/null || \
-	    ! command -v npm >/dev/null || ! command -v chromium >/dev/null || ! PATH=$$PATH:/usr/sbin command -v kamailio >/dev/null || ! [ -e $(JQUERY) ]; then \
+	    ! command -v npm >/dev/null || ! command -v chromium >/dev/null || ! PATH=$$PATH:/usr/sbin command -v kamailio >/dev/null || ! [ -e $(JQUERY) ] || \
+	    ! ls /usr/lib/*/kamailio/modules/tls.so /usr/lib/*/kamailio/modules/websocket.so >/dev/null 2>&1; then \
 	  SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
 	  $$SUDO apt-get update -qq && \
 	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) $(NODE_PACKAGES); \

@@ -34,7 +34,7 @@ modparam("auth", "nonce_expire", {nonce_expire})
 
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
-    xlog("L_ERR", "SEEN $rm $ru over=$pr from=$fu asserted=$hdr(P-Asserted-Identity) route=$(hdr(Route))\\n");
+    xlog("L_ERR", "SEEN $rm $ru over=$pr from=$fu asserted=$hdr(P-Asserted-Identity) route=$(hdr(Route)[*])\\n");
     if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
     if (has_totag()) {{
         if (loose_route()) {{ route(INSIDE); t_relay(); exit; }}
@@ -60,7 +60,7 @@ route[REGISTER] {{
         exit;
     }}
     {before}
-    save("location");
+    if (save("location")) xlog("L_ERR", "BOUND $tU\n");
 }}
 """
 CARRIER = """
@@ -123,6 +123,7 @@ class Kamailio:
             parameters += (
                 f'modparam("tls", "certificate", "{self.secure.certificate}")\n'
                 f'modparam("tls", "private_key", "{self.secure.key}")\n'
+                'modparam("tls", "tls_method", "TLSv1.2+")\n'
                 f'modparam("tls", "ca_list", "{self.secure.ca}")\n'
                 f'modparam("tls", "verify_certificate", {asks})\n'
                 f'modparam("tls", "require_certificate", {asks})\n'
@@ -170,6 +171,15 @@ class Kamailio:
 
     def output(self) -> str:
         return (self.directory / "kamailio.log").read_text(errors="replace")
+
+    async def has_bound(self, *users: str) -> None:
+        """Wait until these have registered."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not set(users) <= set(re.findall(r"BOUND (\S+)", self.output())):  # noqa: ASYNC110 (a file)
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            pytest.fail(f"not all of {users} have registered\n{self.output()}")
 
     def seen(self, method: str) -> list[str]:
         """The requests of this method that came, a line each: URI and what is noted of it, Route last."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sipp.ports import LOOPBACK
+from tests.certificates import Authority
+from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import PATIENCE, TICK, Record, Server
 from tests.sipp.sipp import Sipp
 from tests.sipp.stage import CUSTOMER, leg
@@ -20,16 +21,28 @@ from .kamailio import Carrier, Kamailio
 LOGIN = {"username": "acme", "password": "carrier-secret", "from_user": "acme", "from_host": "carrier.example"}
 
 
+def with_tls(server: Server, authority: Authority) -> Server:
+    """It speaks TLS beside UDP and TCP, and believes the authority."""
+    certificate, key = authority.certificate(LOOPBACK, file="server")
+    text = server.config.read_text().replace('listen = ["udp:', f'listen = ["tls:{LOOPBACK}:{free_port()}", "udp:')
+    tls = f'\n[sip.tls]\ncertificate = "{certificate}"\nkey = "{key}"\nca = "{authority.ca}"\n'
+    server.config.write_text(text + tls)
+    return server
+
+
 @asynccontextmanager
 async def registered(
     directory: Path,
     kamailio: Kamailio,
     phone: str = "sip:x@127.0.0.1:9",
     sip: Mapping[str, object] | None = None,
+    authority: Authority | None = None,
     **more: object,
 ) -> AsyncIterator[Server]:
-    """A server that has registered with this carrier; `sip` are settings of `[sip]`."""
+    """A server that has registered with this carrier; `sip` are settings of `[sip]`, `authority`: it speaks TLS."""
     server = Server(directory / "server", {"2001": phone}, sip=sip)
+    if authority:
+        with_tls(server, authority)
     values = {"name": "carrier", "proxy": kamailio.proxy, "register": True, **LOGIN, **more}
     with server.config.open("a") as config:
         config.write("\n".join(["[[trunk]]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]))
