@@ -41,6 +41,8 @@ REPEATING = frozenset({"A", "E", "G"})
 """The timers whose work is to send once more what was sent."""
 SWEEP_FROM = 20_000
 """Timers below which nobody looks for those whose machine is gone."""
+MOST_FIRSTS = 1000
+"""Requests outside a dialog below which nobody looks for those that are over."""
 
 
 class Machine(Protocol):
@@ -55,6 +57,9 @@ class TransactionLayer(Sending):
     def __init__(self, interfaces: Interfaces, tokens: Tokens) -> None:
         super().__init__(interfaces, tokens)
         self.servers: dict[str, InviteServer | Server] = {}
+        self.firsts: dict[tuple[str, str | None, str], str] = {}
+        """(Call-ID, From tag, CSeq) of a request outside a dialog -> key of the transaction it first came in (§8.2.2.2)."""
+        self.most_firsts = MOST_FIRSTS
         self.timers: list[tuple[float, int, str, str]] = []
         """(when, order of setting, key of its machine, name)"""
         self.timer_count = 0
@@ -206,10 +211,29 @@ class TransactionLayer(Sending):
         self.saw(owner, RECEIVED[request.method], now)
         if request.method == "CANCEL":
             return self.cancel(server, request, now)
+        if not request.to_tag and request.method != "REGISTER" and self.is_merged(request, key):
+            return server.respond(request.response(482, "Merged Request", self.tokens.tag()), now)
         try:
             return self.requested(owner, key, request, now)
         except SipError as error:
             return self.say(server, request.response(error.status, phrase(error), self.tokens.tag()), now)
+
+    def is_merged(self, request: Request, key: str) -> bool:
+        """Whether a request came already, by another way: a proxy has forked it, and both ways lead here (§8.2.2.2).
+
+        Not asked of a REGISTER: it may say twice what it says, and there are phones that do not count theirs.
+        """
+        identity = (request.call_id, request.from_tag, request.headers["CSeq"][0])
+        first = self.firsts.setdefault(identity, key)
+        if first == key:
+            if len(self.firsts) > self.most_firsts:
+                self.firsts = {name: one for name, one in self.firsts.items() if one in self.servers}
+                self.most_firsts = max(MOST_FIRSTS, 2 * len(self.firsts))
+            return False
+        if first in self.servers:
+            return True
+        self.firsts[identity] = key
+        return False
 
     def cancel(self, server: InviteServer | Server, request: Request, now: float) -> Work:
         """A CANCEL is answered on its own, and ends the INVITE of the same branch if that still waits (§9.2)."""

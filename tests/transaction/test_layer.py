@@ -12,7 +12,7 @@ from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces, Target
 from c2c_b2bua.sip.message import Request, Response, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send
-from c2c_b2bua.transaction.layer import SWEEP_FROM
+from c2c_b2bua.transaction.layer import MOST_FIRSTS, SWEEP_FROM
 
 UDP = Interface("UDP", "192.0.2.1", 5060, 0)
 TCP = Interface("TCP", "192.0.2.1", 5060, 1)
@@ -408,3 +408,51 @@ def test_the_engine_outlives_a_message_of_the_largest_size() -> None:
             request("OPTIONS", "Via: " + "SIP/2.0/UDP h," * 4_000 + "SIP/2.0/UDP h", branch="z9hG4bK3"), PEER, 0.0
         )
     )
+
+
+# ── requests that come twice, by two ways (§8.2.2.2) ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("second", "status"),
+    [
+        (request("OPTIONS", branch="z9hG4bK2"), 482),
+        (request("OPTIONS", branch="other"), 482),
+        (message("OPTIONS sip:c2c@192.0.2.1 SIP/2.0", branch="z9hG4bK2", cseq="2 OPTIONS"), 200),
+        (request("OPTIONS", branch="z9hG4bK2").replace(b"tag=theirs", b"tag=another"), 200),
+        (request("OPTIONS", branch="z9hG4bK2").replace(b"Call-ID: stranger", b"Call-ID: another"), 200),
+        (request("OPTIONS", branch="z9hG4bK2", to="<sip:c2c@192.0.2.1>;tag=gone"), 481),
+        (request("INVITE", branch="z9hG4bK2"), 403),
+    ],
+)
+def test_a_merged_request(second: bytes, status: int) -> None:
+    b2bua = core()
+    first = b2bua.receive(request("OPTIONS"), PEER, 0.0)
+    assert only_response(first).status == 200
+    response = only_response(b2bua.receive(second, PEER, 1.0))
+    assert (response.status, response.reason == "Merged Request") == (status, status == 482)
+    assert b2bua.receive(second, PEER, 1.1) == b2bua.receive(second, PEER, 1.2), "its repetition is answered likewise"
+    assert b2bua.receive(request("OPTIONS"), PEER, 1.3) == first
+    settle(b2bua)
+    assert only_response(b2bua.receive(request("OPTIONS", branch="z9hG4bK3"), PEER, 100.0)).status == 200
+
+
+def test_the_branches_of_a_cancel_are_no_merged_requests() -> None:
+    b2bua = core()
+    for branch in ("z9hG4bK1", "z9hG4bK2"):
+        b2bua.receive(request("INVITE", branch=branch), PEER, 0.0)
+    for branch in ("z9hG4bK1", "z9hG4bK2"):
+        assert only_response(b2bua.receive(request("CANCEL", branch=branch), PEER, 0.1)).status == 200
+
+
+def test_what_is_over_is_not_remembered_for_ever() -> None:
+    b2bua = core()
+    for number in range(3 * MOST_FIRSTS):
+        b2bua.receive(
+            message("OPTIONS sip:c2c@192.0.2.1 SIP/2.0", branch=f"z9hG4bK{number}", cseq=f"{number} OPTIONS"), PEER, 0.0
+        )
+        if number % MOST_FIRSTS == 0:
+            settle(b2bua)
+    settle(b2bua)
+    b2bua.receive(request("OPTIONS", branch="z9hG4bKx"), PEER, 100.0)
+    assert len(b2bua.firsts) <= 2 * MOST_FIRSTS + 1
