@@ -247,6 +247,18 @@ def renumbered(media: Media, numbers: dict[str, str]) -> Media:
     return Media(media.kind, media.port, media.ports, media.protocol, formats, tuple(lines))
 
 
+def narrowed(media: Media, numbers: dict[str, str]) -> Media:
+    """The same stream with these payload types alone: old number -> new."""
+    lines = []
+    for line in media.lines:
+        name, _, rest = line.partition(":")
+        if name not in ("a=rtpmap", "a=fmtp", "a=rtcp-fb") or rest.partition(" ")[0] in numbers:
+            lines.append(line)
+    formats = tuple(number for number in media.formats if number in numbers)
+    kept = Media(media.kind, media.port, media.ports, media.protocol, formats, tuple(lines))
+    return renumbered(kept, numbers)
+
+
 def parse_origin(value: str) -> Origin:
     words = value.split()
     if len(words) != 6 or not is_number(words[2], 20):

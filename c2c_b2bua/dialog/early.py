@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.extensions import supports
-from c2c_b2bua.dialog.leg import Leg
+from c2c_b2bua.dialog.leg import INVITING, RINGING, Leg
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.transaction.actions import SendRequest, Work
@@ -88,9 +88,6 @@ def acknowledge(leg: Leg, fork: Fork, response: Response, number: int) -> Work:
     return [SendRequest(leg.key, request, fork.dialog.hop, fork.dialog.flow)]
 
 
-def early_dialog(leg: Leg, request: Request) -> Fork | None:
-    """The fork that sent an UPDATE before it answered (RFC 3311 §5.1)."""
-    if leg.dialog is not None or request.method != "UPDATE" or request.to_tag != leg.tag:
-        return None
-    fork = leg.forks.get(request.from_tag or "")
-    return fork if fork is not None and fork.dialog is not None else None
+def is_early(leg: Leg, request: Request) -> bool:
+    """Whether a fork that has not answered yet sent this: an UPDATE (RFC 3311 §5.1), with the tag that only the called know."""
+    return request.method == "UPDATE" and leg.state in (INVITING, RINGING) and request.to_tag == leg.tag

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from c2c_b2bua.dialog.early import early_dialog
-from c2c_b2bua.dialog.events import Acknowledged, HungUp, Informed, Offered, OfferWanted
+from c2c_b2bua.dialog.early import is_early
+from c2c_b2bua.dialog.events import Acknowledged, Described, HungUp, Informed, Offered, OfferWanted
 from c2c_b2bua.dialog.extensions import ALLOW, bad_extension, introduce, unsupported
-from c2c_b2bua.dialog.leg import DOWN, ENDING, UP, Leg
+from c2c_b2bua.dialog.leg import DOWN, ENDING, INVITING, RINGING, UP, Leg
 from c2c_b2bua.dialog.leg_refresh import grant, learn_methods
 from c2c_b2bua.dialog.session_timer import too_brief
 from c2c_b2bua.sdp import SessionDescription
@@ -25,7 +25,7 @@ def is_of_dialog(leg: Leg, request: Request) -> bool:
     """Whether both tags name a dialog of the leg (§12.2.2); a peer of RFC 2543 may have none."""
     dialog = leg.dialog
     if dialog is None:
-        return early_dialog(leg, request) is not None
+        return is_early(leg, request)
     return (request.from_tag or "") == dialog.remote_tag and request.to_tag == leg.tag
 
 
@@ -103,27 +103,38 @@ def offered(leg: Leg, key: str, request: Request, now: float) -> Work:
 
 
 def updated_early(leg: Leg, key: str, request: Request) -> Work:
-    """UPDATE of a fork that has not answered yet (RFC 3311 §5.2): nobody has to be asked, it hears what it was told."""
-    fork = early_dialog(leg, request)
-    if fork is None or fork.dialog is None:
+    """UPDATE of a fork that has not answered yet (RFC 3311 §5.2): nobody has to be asked, it hears what it was told.
+
+    An offer has to wait until our own was answered reliably (RFC 6337 §2.2); all else is of any fork, however it rang.
+    """
+    fork = leg.forks.get(request.from_tag or "")
+    dialog = fork.dialog if fork is not None else None
+    if leg.state not in (INVITING, RINGING):
         return [Reply(key, request.response(481))]
-    if not fork.dialog.is_in_order(request):
+    if dialog is not None and not dialog.is_in_order(request):
         return [Reply(key, request.response(500, "CSeq out of order"))]
     strange = unsupported(request)
     if strange:
         return [Reply(key, bad_extension(request, strange))]
+    news: Work = []
     try:
-        fork.dialog.refresh(request)
+        _ = request.contact
         response = accepting(request)
         if describes_media(request):
-            if not fork.has_answered:
+            if fork is None or not fork.has_answered:
                 raise SipError("Request Pending", 491)
+            offer = SessionDescription.parse(request.body)
             response.headers["Content-Type"] = ["application/sdp"]
-            response.body = bytes(leg.media.repeat(SessionDescription.parse(request.body)))
+            response.body = bytes(leg.media.repeat(offer))
             fork.body = request.body
+            if leg.party.early_media and leg.state == RINGING:
+                news = [Described(leg.call, leg.name, offer)]
+        if dialog is not None:
+            dialog.refresh(request)
+        learn_methods(leg, request)
     except SipError as error:
         return [Reply(key, refusal(leg, request, error))]
-    return [Reply(key, response)]
+    return [Reply(key, response), *news]
 
 
 def accepting(request: Request) -> Response:

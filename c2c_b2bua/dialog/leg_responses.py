@@ -69,6 +69,7 @@ def provisional(leg: Leg, response: Response, now: float) -> Work:
         return [*(work or []), *(leg.cancel() if first else [])]
     if work is None or response.status < 180:
         return work or []
+    learn_methods(leg, response)
     if leg.state == INVITING:
         leg.state = RINGING
         leg.ringing_at = now

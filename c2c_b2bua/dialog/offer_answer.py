@@ -8,7 +8,7 @@ OFFERED <──────── STABLE ─────────────
 
 from __future__ import annotations
 
-from c2c_b2bua.sdp import REVERSED, Media, SessionDescription
+from c2c_b2bua.sdp import REVERSED, Media, SessionDescription, narrowed
 from c2c_b2bua.sip.errors import SipError
 
 STABLE, OFFERED, ASKED = "STABLE", "OFFERED", "ASKED"
@@ -43,7 +43,7 @@ class OfferAnswer:
         if self.state != STABLE:
             raise AssertionError(f"an offer in state {self.state}")
         self.state = OFFERED
-        return self.sign(description)
+        return self.sign(description if self.local is None else padded(description, self.local))
 
     def answered(self, description: SessionDescription) -> None:
         """The peer answered. SipError 488 when it answers other streams than were offered (§6)."""
@@ -72,15 +72,19 @@ class OfferAnswer:
         return self.sign(description)
 
     def repeat(self, offer: SessionDescription) -> SessionDescription:
-        """Answer an offer with what we said last, turned as the offer asks. SipError 488 when the streams are others."""
+        """Answer an offer with what we said last, turned as the offer asks; what it adds is refused.
+
+        SipError 488 when nothing is left.
+        """
         said = self.local
-        kinds = [media.kind for media in offer.media]
-        if said is None or not offer.has_live_media or kinds != [media.kind for media in said.media]:
-            raise SipError("other streams than were agreed", 488)
-        for then, now in zip(said.media, offer.media, strict=True):
-            if bool(now.port) != bool(then.port) or not set(then.codecs.values()) & set(now.codecs.values()):
-                raise SipError(f"no {now.kind} in common", 488)
-        return self.sign(said if said.direction == "inactive" else said.with_direction(REVERSED[offer.direction]))
+        if said is None:
+            raise SipError("nothing was said that could be said again", 488)
+        spare = [None] * (len(offer.media) - len(said.media))
+        media = [again(then, now) for then, now in zip([*said.media, *spare], offer.media, strict=False)]
+        answer = SessionDescription(said.origin, said.lines, tuple(media))
+        if not answer.has_live_media:
+            raise SipError("no stream in common", 488)
+        return self.sign(answer if said.direction == "inactive" else answer.with_direction(REVERSED[offer.direction]))
 
     def decline(self) -> None:
         """Refuse the peer's offer: all stays as it was."""
@@ -104,9 +108,29 @@ def fitted(answer: SessionDescription, offer: SessionDescription) -> SessionDesc
         if known.isdisjoint(given.formats) and set(asked.codecs.values()).isdisjoint(given.codecs.values()):
             raise SipError(f"no codec of those offered for {asked.kind}", 488)
     count = len(offer.media)
-    if len(answer.media) == count:
-        return answer
-    missing = [
-        Media(asked.kind, 0, "", asked.protocol, asked.formats[:1], ()) for asked in offer.media[len(answer.media) :]
-    ]
-    return SessionDescription(answer.origin, answer.lines, (*answer.media[:count], *missing))
+    if len(answer.media) > count:
+        return SessionDescription(answer.origin, answer.lines, answer.media[:count])
+    return padded(answer, offer)
+
+
+def padded(description: SessionDescription, other: SessionDescription) -> SessionDescription:
+    """The description with at least as many streams as another one has, those that were missing being off (§8)."""
+    missing = other.media[len(description.media) :]
+    if not missing:
+        return description
+    media = (*description.media, *(off(part) for part in missing))
+    return SessionDescription(description.origin, description.lines, media)
+
+
+def off(media: Media) -> Media:
+    """The stream, refused or over (§6, §8.2)."""
+    return Media(media.kind, 0, "", media.protocol, media.formats[:1], ())
+
+
+def again(said: Media | None, asked: Media) -> Media:
+    """The stream that was told, as answer to one that is offered: in the codecs of both, by the numbers of the offer."""
+    if said is None or not (said.port and asked.port) or said.kind != asked.kind:
+        return off(asked)
+    numbers = {codec: number for number, codec in reversed(asked.codecs.items())}
+    common = {number: numbers[codec] for number, codec in said.codecs.items() if codec in numbers}
+    return narrowed(said, common) if common else off(asked)

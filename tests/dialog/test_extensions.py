@@ -204,3 +204,25 @@ def test_415_and_488_are_told_apart() -> None:
         (refused,) = peer.events()
         assert isinstance(refused, events.Refused)
         assert (refused.why.cause, refused.why.sip_code) == (cause, status)
+
+
+@pytest.mark.parametrize("reliable", [{}, {"Require": "100rel", "RSeq": "1"}], ids=["unreliable", "reliable"])
+@pytest.mark.parametrize(
+    ("early", "late", "takes"),
+    [
+        ("INVITE, UPDATE", "", True),
+        ("INVITE, UPDATE", "INVITE", False),
+        ("INVITE", "INVITE, UPDATE", True),
+        ("INVITE", "", False),
+    ],
+)
+def test_what_the_peer_takes_may_be_said_while_it_rings(
+    reliable: dict[str, str], early: str, late: str, takes: bool
+) -> None:
+    """Allow of a 180 holds until something else is said (RFC 3261 §20.5, RFC 3311 §4)."""
+    peer = OneLeg()
+    invite = peer.ring()
+    peer.answer(invite, 180, Allow=early, **reliable)
+    peer.answer(invite, 180)
+    peer.answer(invite, 200, body=sdp(), **({"Allow": late} if late else {}))
+    assert peer.leg.takes_update is takes

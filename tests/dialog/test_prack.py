@@ -6,7 +6,7 @@ import pytest
 
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.leg import DOWN, RINGING, UP
-from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.sdp import Origin, SessionDescription, held_offer
 from c2c_b2bua.sip.message import Request
 from tests.dialog.one_leg import CONTACT, PEER, OneLeg, described, sdp
 
@@ -350,7 +350,8 @@ def test_update_of_an_early_dialog_moves_its_target_and_media() -> None:
         (sdp(4002), b"", {}, 200),
         (b"", sdp(4002), {}, 491),
         (sdp(4002), b"nonsense", {}, 488),
-        (sdp(4002), sdp(4002) + b"m=video 5 RTP/AVP 31\r\n", {}, 488),
+        (sdp(4002), sdp(4002) + b"m=video 5 RTP/AVP 31\r\n", {}, 200),
+        (sdp(4002), b"m=video 5 RTP/AVP 31\r\n".join(sdp(4002).partition(b"m=")[::2]), {}, 488),
         (sdp(4002), sdp(4002).replace(b"0 PCMU", b"0 G722"), {}, 488),
         (sdp(4002), sdp(0), {}, 488),
         (sdp(4002), b"x", {"Content-Type": "text/plain"}, 415),
@@ -367,14 +368,67 @@ def test_update_of_an_early_dialog(said: bytes, body: bytes, headers: dict[str, 
     assert (peer.one_response().status, peer.leg.state) == (status, RINGING)
 
 
-def test_update_of_a_fork_that_was_never_acknowledged() -> None:
+def test_update_of_forks_that_are_only_heard_of() -> None:
+    """Any 101-199 makes an early dialog, and any of them may be lost; offers have to wait for an answer that is reliable."""
     peer = OneLeg()
     invite = peer.ring()
-    peer.answer(invite, 183, body=sdp(4002))
-    update(peer, invite, 1)
+    update(peer, invite, 1, tag="its 183 was lost")
+    peer.answer(invite, 180, tag="rings")
+    update(peer, invite, 1, tag="rings", Allow="INVITE, UPDATE")
+    assert peer.leg.takes_update
+    peer.answer(invite, 183, tag="plays", body=sdp(4002))
+    update(peer, invite, 1, tag="plays")
+    update(peer, invite, 2, sdp(4004, 2), tag="plays")
+    assert peer.starts() == ["200 UPDATE", "200 UPDATE", "200 UPDATE", "491 UPDATE"]
     say(peer, invite, 1, tag="other")
     peer.sent()
-    update(peer, invite, 2, tag="nobody")
     update(peer, invite, 3, tag="other")
     update(peer, invite, 3, tag="other")
-    assert peer.starts() == ["481 UPDATE", "200 UPDATE", "500 UPDATE"]
+    assert peer.starts() == ["200 UPDATE", "500 UPDATE"]
+    peer.answer(invite, 200, tag="plays")
+    assert peer.leg.remote == SessionDescription.parse(sdp(4002))
+
+
+def test_update_with_another_to_tag_or_after_the_end() -> None:
+    peer = OneLeg()
+    invite = peer.ring()
+    peer.answer(invite, 180)
+    sender, to = invite.headers["From"], ["<sip:c2c@example.com>;tag=guessed"]
+    update(peer, invite, 1, To=to[0])
+    peer.answer(invite, 486)
+    update(peer, invite, 2, To=sender[0])
+    assert peer.starts() == ["481 UPDATE", "ACK", "481 UPDATE"]
+
+
+def test_an_early_offer_is_answered_as_far_as_it_goes() -> None:
+    """A stream more is refused, a codec less is left out; streams that are off stay (RFC 3264 §8)."""
+    peer = OneLeg()
+    both = held_offer(Origin("c2c", "7", 1, "192.0.2.1"), "192.0.2.1", ("PCMU", "PCMA", "telephone-event"))
+    peer.do(peer.leg.ring(both.with_direction("sendrecv"), peer.now))
+    invite = peer.one_request()
+    say(peer, invite, 1, body=sdp(4002))
+    peer.sent()
+    offer = sdp(4004, 2).replace(b"RTP/AVP 0", b"RTP/AVP 0 120") + b"a=rtpmap:120 telephone-event/8000\r\n"
+    update(peer, invite, 1, offer + b"a=sendonly\r\nm=video 4006 RTP/AVP 31\r\n")
+    answer = SessionDescription.parse(peer.one_response().body)
+    assert [(media.kind, bool(media.port), media.formats) for media in answer.media] == [
+        ("audio", True, ("0", "120")), ("video", False, ("31",)),
+    ]  # fmt: skip
+    assert answer.media[0].lines == (
+        "a=rtpmap:0 PCMU/8000", "a=rtpmap:120 telephone-event/8000", "a=fmtp:120 0-16", "a=recvonly",
+    )  # fmt: skip
+    assert answer.origin.version == 2
+    peer.answer(invite, 200)
+    peer.sent()
+    peer.do(peer.leg.reoffer(both, peer.now))
+    again = SessionDescription.parse(peer.one_request().body)
+    assert ([media.port > 0 for media in again.media], again.origin.version) == ([True, False], 3)
+
+
+def test_who_lets_early_media_through_hears_that_it_moves() -> None:
+    peer = OneLeg(early_media=True)
+    invite = peer.ring()
+    say(peer, invite, 1, body=sdp(4002))
+    update(peer, invite, 1, sdp(4008, 2))
+    told = [event for event in peer.events() if isinstance(event, events.Described)]
+    assert [event.description.media[0].port for event in told] == [4002, 4008]
