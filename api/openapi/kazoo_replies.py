@@ -210,6 +210,16 @@ class HistoryItem(Call, kw_only=True):
     attempts: Annotated[list[Leg], Meta(description="Those that were rung too, and are not the leg")] | UnsetType = (
         UNSET
     )
+    explanation: (
+        Annotated[
+            str,
+            Meta(
+                description="Why it ended as it did, in plain words, with what can be done about it",
+                examples=["2001 is busy (486 Busy Here): try again later."],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     timing: Timing | UnsetType = UNSET
     ladder: Annotated[list[LadderRung], Meta(description="All that was said, in order")] | UnsetType = UNSET
 

@@ -10,6 +10,7 @@ import structlog
 
 from c2c_b2bua.call.record import CallRecord, LegRecord
 from c2c_b2bua.service.course import ladder, timing
+from c2c_b2bua.service.explanation import explain
 from c2c_b2bua.service.listing import GREGORIAN, Listing, Page, page_of
 from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.storage.history import Accepted, Ended, HistoryRow, HistoryStore
@@ -189,10 +190,11 @@ def shown(row: HistoryRow) -> dict[str, Any]:
 
 
 def told(row: HistoryRow, item: dict[str, Any]) -> dict[str, Any]:
-    """The item of a call with its course added, once it is over."""
+    """The item of a call with its course added, and why it ended as it did, once it is over."""
     if row.record is None:
         return item
     record = record_decoder.decode(row.record)
+    item["explanation"] = explain(record)
     item["timing"] = timing(record, row.accepted_at)
     item["ladder"] = ladder(record)
     return item

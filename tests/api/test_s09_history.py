@@ -51,6 +51,7 @@ async def test_9_a_bridged_call(api: Api) -> None:
     api.engine.end(call_id, "NORMAL_CLEARING", "b")
     (item,) = await history(api, document)
     assert item.pop("ladder") == []
+    assert item.pop("explanation") == "1001 and +14155550100 talked for 10 s, then +14155550100 hung up."
     assert (item["timing"].pop("a"), item["timing"].pop("b")) == (
         {"dns": None, "auth": None, "ring": None, "answer": 0.0},
         {"dns": None, "auth": None, "ring": None, "answer": 0.0},
