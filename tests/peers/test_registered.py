@@ -1,4 +1,4 @@
-"""A baresip that registers, over UDP and TCP, with digest; then behind a NAT: the call comes over the flow it opened."""
+"""A baresip that registers, over UDP and TCP, with digest; then behind a NAT, over TLS too: it is called over its flow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.command import C2C, Command
 from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import Server
@@ -14,6 +15,7 @@ from tests.sipp.stage import leg, legs
 
 from .baresip import Baresip
 from .nat import INSIDE, Nat, UnavailableError
+from .test_tls import with_tls
 
 USERS = {"1001": "secret1", "1002": "secret2"}
 
@@ -86,3 +88,32 @@ async def test_a_phone_behind_a_nat_is_called(tmp_path: Path, nat: Nat, transpor
             record = await server.ended(document, call_id)
             await server.nothing_lives()
     assert (record["result"], record["ended_by"], legs(record)) == ("success", "b", ["a", "b"])
+
+
+async def test_two_phones_behind_a_nat_are_called_over_tls(tmp_path: Path, nat: Nat) -> None:
+    """Over the connections they opened, through which alone they can be reached; they hear each other at home."""
+    authority = Authority(tmp_path)
+    server = server_for(nat, tmp_path / "server")
+    certificate, key = authority.certificate(nat.outside, file="server")
+    port = free_port()
+    text = server.config.read_text().replace('listen = ["udp:', f'listen = ["tls:{nat.outside}:{port}", "udp:')
+    server.config.write_text(f'{text}\n[sip.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n')
+    place = {"registrar": f"sip:{nat.outside}:{port};transport=tls", "host": INSIDE, "prefix": nat.prefix}
+    a = with_tls(Baresip("1001", 440, tmp_path / "a", password="secret1", **place), authority)
+    b = with_tls(Baresip("1002", 880, tmp_path / "b", password="secret2", **place), authority)
+    for phone in (a, b):
+        nat.open(phone.control)
+    async with server, a, b:
+        for one in await server.registrations(2):
+            assert (one["transport"], one["contact_ip"], one["network_ip"]) == ("tls", INSIDE, nat.public)
+            assert one["network_port"] != one["contact_port"]
+        document = await server.create("1001")
+        call_id = (await server.connect(document, "1002"))["call_id"]
+        await b.happened("CALL_ESTABLISHED")
+        await b.hears(440)
+        await a.command("hangup")
+        await b.happened("CALL_CLOSED")
+        record = await server.ended(document, call_id)
+        await server.nothing_lives()
+    assert (record["result"], record["ended_by"], legs(record)) == ("success", "a", ["a", "b"])
+    assert all(leg(record, name)["sip_code"] == 200 for name in "ab")
