@@ -92,7 +92,7 @@ def answered(call: Call, event: events.Answered, now: float) -> Work:
     side = event.leg[0]
     winner = call.leg(event.leg)
     take_place(call, side, winner)
-    call.groups, call.offer = (), None
+    call.groups, call.offer, call.failure = (), None, None
     return [action for leg in ringing(call, side) for action in leg.hang_up(ELSEWHERE, now)]
 
 
