@@ -28,7 +28,7 @@ class LegRecord(msgspec.Struct, kw_only=True):
     answered_at: float | None = None
     ended_at: float | None = None
     sip_code: int | None = None
-    """The final response to the INVITE; 408 when our own ring timer ended it, 487 when we cancelled it."""
+    """The final response to the INVITE; 408 when our own ring timer ended it, 487 when we gave it up for another reason."""
     reason: str | None = None
     """Reason phrase of that response, or the text of the peer's Reason header."""
     cause: str | None = None

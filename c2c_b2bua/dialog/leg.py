@@ -151,7 +151,7 @@ class Leg:
                 return [*self.cancel(), give_up]
             # No CANCEL may go before a response came (§9.1). For the call this leg is over; should the phone
             # turn up after all, it is cancelled then.
-            self.sip_code, self.ended_at = why.sip_code, now
+            self.sip_code, self.ended_at = why.given_up, now
             return [give_up, events.Down(self.call, self.name)]
         return self.send_bye(why) if self.state == UP else []
 

@@ -53,7 +53,8 @@ def invite_response(leg: Leg, response: Response, is_local: bool, now: float) ->
     if leg.state not in (INVITING, RINGING, CANCELLING):
         return []
     if leg.state == CANCELLING:
-        leg.sip_code = (leg.why and leg.why.sip_code) or (487 if is_local else status)
+        # Its own word, if that crossed our CANCEL, is what came; 487 only says that it obeyed.
+        leg.sip_code = leg.why.given_up if leg.why is not None and (is_local or status == 487) else status
         leg.sip_reason = response.reason
         return leg.down(now, events.Down(leg.call, leg.name))
     leg.why = Why(cause_of(status), status, response.reason) if is_local else why_of(status, response, response.reason)

@@ -70,6 +70,11 @@ class Why(msgspec.Struct, frozen=True, gc=False):
         return None if self.cause == "NORMAL_CLEARING" else STATUS_OF_CAUSE.get(Q850.get(self.cause, 31), 500)
 
     @property
+    def given_up(self) -> int:
+        """The SIP code of a leg that we gave up for this reason: 408 when nobody picked up in time, else 487."""
+        return 408 if self.sip_code == 408 and self.cause in ("NO_ANSWER", "NO_USER_RESPONSE") else 487
+
+    @property
     def headers(self) -> list[str]:
         """The Reason headers for BYE and CANCEL, by Q.850 and as a SIP code (RFC 3326 §2)."""
         if self.cause == "LOSE_RACE":
