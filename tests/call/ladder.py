@@ -2,8 +2,8 @@
 
 A line is `LEG <- WHAT [LABEL]` (to the phone) or `LEG -> WHAT [LABEL]` (from the phone), WHAT a method or a status
 (`487 INVITE` names the request that is answered, when it is not the last one). What comes after two spaces is a comment;
-`lost` there loses the message. Other lines: `wait 30 s`, `wait for us`, `api: hang up`, `record: KEY=VALUE …`, and `BRIDGED`
-for all that it takes to bridge two phones.
+`lost` there, as its first word, loses the message. Other lines: `wait 30 s`, `wait for us`, `api: hang up`,
+`record: KEY=VALUE …`, and `BRIDGED` for all that it takes to bridge two phones.
 
 Lines below a message belong to it: `+ NAME: VALUE` puts a header on what a phone sends, in place of one it would send
 anyway (`+ tag: VALUE` is the To tag of a response); `= NAME: VALUE` says what a header of what we sent is, all its values
@@ -79,7 +79,7 @@ def read(text: str) -> list[Line]:
             continue
         said = LINE.fullmatch(row)
         assert said, f"line {number} is not a line of a ladder: {row}"
-        is_lost = "lost" in (said["note"] or "")
+        is_lost = (said["note"] or "").split()[:1] == ["lost"]
         parts = {name: said[name] or "" for name in ("leg", "way", "what", "of", "label")}
         found.append(Line(number, row, is_lost=is_lost, headers=headers, **parts))
     return found
