@@ -6,6 +6,7 @@ import msgspec
 
 from c2c_b2bua.call.record import LegName
 from c2c_b2bua.sdp import SessionDescription
+from c2c_b2bua.service import course
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, Response, parse
 from c2c_b2bua.sip.reason import legible
@@ -66,12 +67,27 @@ class Ladder:
         return f"{now - self.started:7.3f}  ┆ {text}"
 
 
+def recalled(rung: course.Rung, started: float) -> Rung | str:
+    """The line of a message that history remembers; a note for what was concluded from there being none."""
+    step = rung.step
+    number = f"{rung.attempt}: " if rung.attempt else ""
+    if step.is_local or step.missing:
+        return Ladder(started).note(f"{rung.leg.upper()}: {number}{rung.text}", rung.at)
+    times = f" ×{step.times}" if step.times > 1 else ""
+    text = cut(number + rung.text, ROOM - len(times)) + times
+    arrow = drawn(text, to_the_right=step.is_ours == (rung.leg == "b"))
+    return Rung(rung.at - started, rung.leg, arrow, step.status)
+
+
 def said(message: Request | Response) -> str:
     """A message in a few words: method or status, and what its description offers."""
     words = message.method if isinstance(message, Request) else f"{message.status} {legible(message.reason)}"
     media = described(message)
-    left = ROOM - len(media)
-    return (words if len(words) <= left else words[: left - 1] + "…") + media
+    return cut(words, ROOM - len(media)) + media
+
+
+def cut(words: str, room: int) -> str:
+    return words if len(words) <= room else words[: room - 1] + "…"
 
 
 def described(message: Request | Response) -> str:

@@ -38,6 +38,17 @@ async def open_accounts(settings: Config) -> AsyncIterator[Accounts]:
         await database.stop()
 
 
+@contextlib.asynccontextmanager
+async def open_history(settings: Config) -> AsyncIterator[HistoryStore]:
+    """What is kept of calls, to be read, beside a running service or without one; StorageError."""
+    database = Database(settings.storage.url, settings.storage.busy_timeout)
+    try:
+        await database.start()
+        yield HistoryStore(database)
+    finally:
+        await database.stop()
+
+
 class Engine(CallEngine, PhoneEngine, TrunkEngine, Protocol):
     """What carries calls, listens to phones and watches over trunks."""
 
