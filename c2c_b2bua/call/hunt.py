@@ -100,12 +100,12 @@ def refused(call: Call, name: str, ended_by: EndedBy, why: Why, now: float) -> W
     """One of them failed; the others ring on, unless nobody is to be asked any more (6xx)."""
     side, leg = name[0], call.leg(name)
     news = failed(call, leg, why, ended_by in ("timer", "error"), now)
-    if call.failure is None or rank(why) < rank(call.failure[1]):
-        call.failure = (ended_by, why)
-    ended_by, why = call.failure
     party = with_offer(leg.party, why) if leg.state == DOWN else None
     if party is not None:
         return [*news, *ring_with_offer(call, leg, party, now)]
+    if call.failure is None or rank(why) < rank(call.failure[1]):
+        call.failure = (ended_by, why)
+    ended_by, why = call.failure
     others = ringing(call, side)
     if others and rank(why):
         if leg is call.leg(side):
