@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from c2c_b2bua.call import transfer
 from c2c_b2bua.call.call import ENDED, Call
-from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegFailed, LegRerouted, LegRinging
+from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegFailed, LegRerouted, LegRinging, TransferAsked
 from c2c_b2bua.call.order import CallOrder
-from c2c_b2bua.call.record import EndedBy
+from c2c_b2bua.call.record import EndedBy, LegName
 from c2c_b2bua.call.snapshot import CallSnapshot, Keep, Release, snapshot_of
 from c2c_b2bua.call.takeover import resume, revived
 from c2c_b2bua.dialog import events
@@ -16,6 +17,7 @@ from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
 from c2c_b2bua.dialog.leg_responses import receive_response
 from c2c_b2bua.dialog.neighbours import Neighbours
+from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.stranger import answer_stranger
 from c2c_b2bua.dialog.stray import Strays
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
@@ -31,11 +33,22 @@ from c2c_b2bua.transaction.actions import Action, Reply, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
 
-NEWS = (LegRinging, LegFailed, LegRerouted, LegAnswered, CallBridged, CallEnded, Bound, Unbound, TrunkChanged)
+NEWS = (
+    LegRinging,
+    LegFailed,
+    LegRerouted,
+    LegAnswered,
+    TransferAsked,
+    CallBridged,
+    CallEnded,
+    Bound,
+    Unbound,
+    TrunkChanged,
+)
 EVENTS = (
     events.Ringing, events.Described, events.Answered, events.Refused, events.RangOut, events.Offered,
     events.OfferWanted, events.Reanswered, events.Rerefused, events.Refreshed, events.Acknowledged, events.Informed,
-    events.InformAnswered, events.HungUp, events.Down,
+    events.InformAnswered, events.ReferAnswered, events.Notified, events.HungUp, events.Down,
 )  # fmt: skip
 
 
@@ -73,6 +86,7 @@ class B2bua(TransactionLayer):
         self.carry_out |= {
             **dict.fromkeys(NEWS, self.put_out),
             **dict.fromkeys(EVENTS, self.leg_event),
+            events.TransferWanted: self.transfer_wanted,
             KeepLeg: self.keep_leg,
             ForgetLeg: self.forget_leg,
         }
@@ -107,6 +121,18 @@ class B2bua(TransactionLayer):
             elif leg.invite is not None and leg.invite.flow is not None:
                 self.neighbours.meet(leg.invite.flow.host)
         return self.settle([*work, *resume(call, self, now)], now)
+
+    def transfer(self, call_id: str, leg: LegName, key: str, parties: tuple[Party, ...], now: float) -> list[Action]:
+        """The phone that asked by `TransferAsked` may have these in its place: ring them at once."""
+        call = self.calls.get(call_id)
+        return [] if call is None else self.settle(transfer.start(call, leg, key, parties, now), now)
+
+    def refuse_transfer(
+        self, call_id: str, leg: LegName, key: str, status: int, reason: str, now: float
+    ) -> list[Action]:
+        """It may not."""
+        call = self.calls.get(call_id)
+        return [] if call is None else self.settle(transfer.refuse(call, leg, key, status, reason), now)
 
     def restore(self, bindings: Iterable[Binding], now: float) -> list[Action]:
         """Take back what phones had registered before a restart."""
@@ -249,6 +275,24 @@ class B2bua(TransactionLayer):
         leg = self.legs.pop(key, None)
         if leg is not None and leg.call in self.remains:
             self.touched[leg.call] = self.remains[leg.call]
+
+    def transfer_wanted(self, event: events.TransferWanted, now: float) -> Work:
+        """A REFER; one that names another dialog of ours joins two calls."""
+        call = self.calls.get(event.call)
+        replaced = self.leg_named(event.replaces) if event.replaces else None
+        second = self.calls.get(replaced.call) if replaced is not None else None
+        if call is not None and second is not None and replaced is not None:
+            return transfer.attended(call, event, second, replaced, now)
+        return self.leg_event(event, now)
+
+    def leg_named(self, replaces: str) -> Leg | None:
+        """The leg whose dialog a Replaces header names: its tags are from our point of view (RFC 3891 §3)."""
+        call_id, *parameters = replaces.split(";")
+        tags = dict(parameter.strip().partition("=")[::2] for parameter in parameters)
+        leg = self.legs.get(call_id.strip())
+        if leg is None or leg.dialog is None or leg.tag != tags.get("to-tag"):
+            return None
+        return leg if leg.dialog.remote_tag == tags.get("from-tag") else None
 
     # ── when we err ──────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -153,7 +153,7 @@ class Numbers(Section, frozen=True):
 class Calls(Section, frozen=True):
     """How calls go, and which are not made."""
 
-    bridge: Literal["reinvite"] = "reinvite"
+    bridge: Literal["reinvite", "refer"] = "reinvite"
     offer: Literal["held", "none"] = "held"
     codecs: list[str] = msgspec.field(default_factory=lambda: ["PCMU", "PCMA", "telephone-event"])
     ring_timeout: SomeSeconds = 30.0

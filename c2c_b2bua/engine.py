@@ -17,7 +17,8 @@ import structlog
 
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallEnded, CallNews
-from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.call.order import CallOrder, Party
+from c2c_b2bua.call.record import LegName
 from c2c_b2bua.config import HOST_PORT, Listen, Sip
 from c2c_b2bua.dialog.leg import CANCELLING
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
@@ -293,6 +294,14 @@ class Engine(Shell):
             return False
         self.carry_out(self.core.hang_up(call_id, self.now()))
         return True
+
+    def transfer(self, call_id: str, leg: LegName, key: str, parties: tuple[Party, ...]) -> None:
+        """Ring these in the place of the phone that asked for it by `TransferAsked`."""
+        self.carry_out(self.core.transfer(call_id, leg, key, parties, self.now()))
+
+    def refuse_transfer(self, call_id: str, leg: LegName, key: str, status: int, reason: str) -> None:
+        """It may not have that."""
+        self.carry_out(self.core.refuse_transfer(call_id, leg, key, status, reason, self.now()))
 
     def heard(self, news: Action) -> None:
         if isinstance(news, (Bound, Unbound)):

@@ -83,7 +83,7 @@ def test_ipv6_listens_have_no_brackets_inside() -> None:
         ('[calls]\ncodecs = ["telephone-event"]', "c2c.toml: calls.codecs: expected at least one audio codec"),
         (
             '[calls]\nbridge = "conference"',
-            "c2c.toml: calls.bridge: invalid enum value 'conference'; expected reinvite",
+            "c2c.toml: calls.bridge: invalid enum value 'conference'; expected refer or reinvite",
         ),
         ('[calls]\ncountries = ["XX"]', "c2c.toml: calls.countries[0]: expected a country"),
         ('[numbers]\ncountry = "usa"', "c2c.toml: numbers.country: expected a country"),

@@ -3,12 +3,13 @@
     RINGING_A ── A answers ──> RINGING_B ── B answers ──> JOINING ── A knows B ──> BRIDGED
          └───────────────────────┴── anything ends it ──────┴──────────────────────┴──> ENDING ──> ENDED
 
-How the legs come together is in `reinvite.py`, what passes between them afterwards in `bridge.py`.
+How the legs come together is in `reinvite.py`, `delayed_offer.py`, `early_media.py`, what passes between them afterwards in
+`bridge.py`. With `refer.py` it is REFERRING instead of RINGING_B; `transfer.py` leads from BRIDGED to TRANSFERRING and back.
 """
 
 from __future__ import annotations
 
-from c2c_b2bua.call import bridge, delayed_offer, early_media, hunt, reinvite
+from c2c_b2bua.call import bridge, delayed_offer, early_media, hunt, refer, reinvite, transfer
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord, leg_name
@@ -21,9 +22,10 @@ from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Forget, StartTimer, Work
 
-RINGING_A, RINGING_B, JOINING, BRIDGED, ENDING, ENDED = (
-    "RINGING_A", "RINGING_B", "JOINING", "BRIDGED", "ENDING", "ENDED",
+RINGING_A, REFERRING, RINGING_B, JOINING, BRIDGED, TRANSFERRING, ENDING, ENDED = (
+    "RINGING_A", "REFERRING", "RINGING_B", "JOINING", "BRIDGED", "TRANSFERRING", "ENDING", "ENDED",
 )  # fmt: skip
+RINGING = (RINGING_A, RINGING_B, TRANSFERRING)
 NOBODY: frozenset[str] = frozenset()
 NO_ANSWER = Why("NO_ANSWER", 408, "the ring timer ended")
 OUT_OF_TIME = Why("ALLOTTED_TIMEOUT", None, "the call reached its longest duration")
@@ -34,7 +36,7 @@ class Call:
 
     __slots__ = ("a", "accepted_at", "address", "attempts", "b", "backing_off", "bridged_at", "early", "ended_at",
                  "ended_by", "failure", "groups", "id", "named", "offer", "order", "owed", "relay", "retries", "rivals",
-                 "state", "tellings", "tokens", "why")  # fmt: skip
+                 "state", "tellings", "tokens", "transfer", "why")  # fmt: skip
 
     def __init__(self, order: CallOrder, tokens: Tokens, address: str, now: float) -> None:
         self.id = order.call_id
@@ -67,6 +69,8 @@ class Call:
         self.offer: SessionDescription | None = None
         self.early: SessionDescription | None = None
         """What B said of its media before it answered, where A shall hear it."""
+        self.transfer: transfer.Transfer | None = None
+        """One leg is being replaced by another."""
         self.failure: tuple[EndedBy, Why] | None = None
         """The best reason yet why the side that is being rung cannot be reached."""
 
@@ -100,6 +104,38 @@ class Call:
         work = [action for leg in self.legs for action in leg.hang_up(why, now)]
         return [*work, *self.ended_if_down(now)]
 
+    def ring_b(self, now: float) -> Work:
+        """A is there: call the other one."""
+        self.state = RINGING_B
+        return reinvite.ring_b(self, now)
+
+    def not_reached(self, ended_by: EndedBy, why: Why, now: float) -> Work:
+        """Nobody of those that were rung took the call."""
+        if self.transfer is not None:
+            return transfer.failed(self, ended_by, why, now)
+        return self.end(ended_by, why, now)
+
+    def leave(self, leg: Leg, now: float) -> None:
+        """The leg goes over to another call: what it was here stays, for the record."""
+        kept = Leg(self.id, leg.name, leg.party, self.tokens)
+        for fact in (
+            "key",
+            "sip_code",
+            "sip_reason",
+            "invited_at",
+            "ringing_at",
+            "answered_at",
+            "invite",
+            "trail",
+            "phrases",
+        ):
+            setattr(kept, fact, getattr(leg, fact))
+        kept.state, kept.why, kept.ended_at = DOWN, transfer.JOINED, now
+        if leg.name == "a":
+            self.a = kept
+        else:
+            self.b = kept
+
     def abandon(self, why: Why, now: float) -> Work:
         """End without waiting for the legs: nobody is left to carry their messages."""
         if self.state == ENDED:
@@ -118,21 +154,30 @@ class Call:
         """Something happened to a leg."""
         match event:
             case events.Ringing():
+                if self.transfer is not None:
+                    return transfer.told(self, 180)
                 rang = [leg for leg in self.legs if leg.name[0] == event.leg[0] and leg.ringing_at is not None]
                 return [self.news(LegRinging, now, event.leg)] if len(rang) == 1 else []
             case events.Answered() if self.state == RINGING_A:
-                self.state = RINGING_B
                 work = hunt.answered(self, event, now)
-                return [*work, self.news(LegAnswered, now, event.leg), *reinvite.ring_b(self, now)]
+                work.append(self.news(LegAnswered, now, event.leg))
+                if self.order.bridge == "refer":
+                    self.state = REFERRING
+                    return [*work, *refer.join(self, now)]
+                return [*work, *self.ring_b(now)]
             case events.Answered() if self.state == RINGING_B:
                 self.state = JOINING
                 work = hunt.answered(self, event, now)
                 return [*work, self.news(LegAnswered, now, event.leg), *reinvite.join(self, now)]
             case events.Described():
                 return early_media.described(self, event, now) if self.state == RINGING_B else []
-            case events.Refused() if self.state in (RINGING_A, RINGING_B):
+            case events.Answered() if self.state == TRANSFERRING:
+                return transfer.answered(self, event, now)
+            case events.TransferWanted():
+                return transfer.asked(self, event, now)
+            case events.Refused() if self.state in RINGING:
                 return hunt.refused(self, event.leg, who_refused(event), event.why, now)
-            case events.RangOut() if self.state in (RINGING_A, RINGING_B):
+            case events.RangOut() if self.state in RINGING:
                 return hunt.rang_out(self, event.leg, NO_ANSWER, now)
             case events.Down() | events.Refused() | events.HungUp() if len(event.leg) > 1:
                 for rival in self.rivals:
@@ -145,8 +190,10 @@ class Call:
                 return self.hung_up(event, now)
             case events.Down():
                 return self.ended_if_down(now)
-        if self.state == BRIDGED:
+        if self.state in (BRIDGED, TRANSFERRING):
             return bridge.receive(self, event, now)
+        if self.state == REFERRING:
+            return refer.receive(self, event, now)
         return reinvite.receive(self, event, now) if self.state in (RINGING_B, JOINING) else []
 
     def put_aside(self, leg: Leg) -> None:
@@ -159,7 +206,12 @@ class Call:
         why = event.why
         if event.is_local:
             return self.end("timer" if why == EXPIRED else "error", why, now)
-        if self.state == RINGING_B and why.cause == "NORMAL_CLEARING":
+        if self.transfer is not None and event.leg == self.transfer.leg:
+            # It left the call to the one that is being rung.
+            return []
+        if self.state == REFERRING and self.a.referral is not None and self.a.referral.is_heard:
+            why = refer.LOST_SIGHT
+        elif self.state in (RINGING_B, REFERRING) and why.cause == "NORMAL_CLEARING":
             why = Why("ORIGINATOR_CANCEL", 487, why.text)
         return self.end("a" if event.leg == "a" else "b", why, now)
 
@@ -170,6 +222,8 @@ class Call:
             return self.end("timer", OUT_OF_TIME, now)
         if name.startswith("progress"):
             return hunt.no_progress(self, name, now)
+        if name in ("first news", "last word"):
+            return refer.timer(self, name, now) if self.state == REFERRING else []
         if name == "patience":
             return delayed_offer.out_of_patience(self, now) if self.state == RINGING_B else []
         self.backing_off -= {name.removeprefix("glare ")}
@@ -219,7 +273,7 @@ def leg_record(leg: Leg) -> LegRecord:
     why = leg.why
     return LegRecord(
         leg=leg_name(leg.name),
-        call_id=leg.key,
+        call_id=leg.key if leg.invite is not None else "",
         target=leg.party.target,
         trunk=leg.party.trunk or None,
         invited_at=leg.invited_at,

@@ -52,7 +52,7 @@ def ring(call: Call, side: str, offer: SessionDescription, now: float) -> Work:
 
 def ring_group(call: Call, side: str, legs: list[Leg], now: float) -> Work:
     assert call.offer is not None
-    call.rivals += tuple(legs[1:])
+    call.rivals += tuple(leg for leg in legs if leg is not call.leg(side))
     work: Work = []
     for leg in legs:
         work += [KeepLeg(leg), *leg.ring(call.offer.with_origin(call.new_origin()), now)]
@@ -66,9 +66,10 @@ def ring_next_group(call: Call, side: str, now: float) -> Work:
     group, call.groups = call.groups[0], call.groups[1:]
     before = call.leg(side)
     legs = [new_leg(call, side, party) for party in group]
-    take_place(call, side, legs[0])
-    if before.state == DOWN:
-        call.put_aside(before)
+    if call.transfer is None:
+        take_place(call, side, legs[0])
+        if before.state == DOWN:
+            call.put_aside(before)
     trunk = legs[0].party.trunk
     news: Work = [LegRerouted(call.id, now, leg_name(side), trunk)] if trunk else []
     return [*news, *ring_group(call, side, legs, now)]
@@ -115,7 +116,7 @@ def refused(call: Call, name: str, ended_by: EndedBy, why: Why, now: float) -> W
         return news
     if call.groups and may_try_again(why, [leg, *call.rivals]):
         return [*news, *ring_next_group(call, side, now)]
-    return [*news, *call.end(ended_by, why, now)]
+    return [*news, *call.not_reached(ended_by, why, now)]
 
 
 def failed(call: Call, leg: Leg, why: Why, is_local: bool, now: float) -> Work:

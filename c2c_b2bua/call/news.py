@@ -43,6 +43,17 @@ class LegAnswered(CallNews, frozen=True, gc=False):
     leg: LegName
 
 
+class TransferAsked(CallNews, frozen=True, gc=False):
+    """The phone of a leg wants somebody else in its place: `transfer` or `refuse_transfer` with this `key` is waited for."""
+
+    leg: LegName
+    key: str
+    target: str
+    """A SIP URI, or whatever the phone has sent."""
+    replaces: str
+    """A dialog that the target shall give up for ours, as the Replaces header has it (RFC 3891); `""`: none."""
+
+
 class CallBridged(CallNews, frozen=True, gc=False):
     """Both legs have each other's media address."""
 

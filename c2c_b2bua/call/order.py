@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from c2c_b2bua.dialog.party import Party
@@ -22,6 +24,8 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     a_instead: tuple[tuple[Party, ...], ...] = ()
     """Groups rung in turn after `a` and those beside it failed in a way that lets another way succeed."""
     b_instead: tuple[tuple[Party, ...], ...] = ()
+    bridge: Literal["reinvite", "refer"] = "reinvite"
+    """How they are joined; `refer` only where A takes it."""
     codecs: tuple[str, ...] = ("PCMU", "PCMA", "telephone-event")
     max_duration: float = 14400.0
     """Seconds from the order to the end, whatever happens."""

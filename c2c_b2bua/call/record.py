@@ -20,7 +20,7 @@ class LegRecord(msgspec.Struct, kw_only=True):
 
     leg: LegName
     call_id: str
-    """The SIP Call-ID."""
+    """The SIP Call-ID; `""` when it was the other leg's phone that called, told so by REFER."""
     target: str
     trunk: str | None = None
     invited_at: float | None = None

@@ -141,9 +141,9 @@ def told(call: Call, name: str, now: float) -> Work:
         return tell(call, now)
     if leg.remote is None or not leg.remote.has_live_media:
         return call.end("error", NO_COMMON_MEDIA, now)
+    if other.owed_ack is not None:
+        work += give_answer(call, other, leg.remote)
     if name == "a" and call.bridged_at is None:
-        if call.b.owed_ack is not None:
-            work += give_answer(call, call.b, leg.remote)
         work += call.bridged(now)
     said = other.media.local
     if said is not None and not holds_good(said, other.remote, leg.remote) and call.tellings < MAX_TELLINGS:

@@ -1,6 +1,8 @@
 """A call of a process that was killed goes on in this one, or is ended where it cannot.
 
     RINGING_A, RINGING_B     nobody waits for it any more: CANCEL to whom it rings, BYE to whom has answered; it is lost
+    REFERRING                A is hung up; what it makes of it, nobody here hears
+    TRANSFERRING             the two talk on, whoever was rung to replace one of them is cancelled
     JOINING, BRIDGED         goes on: offers that were open are made again under their branch, timers keep their time
     ENDING                   ends: BYE and CANCEL go out once more
     ENDED                    only phones are left that had said nothing when they were cancelled: they are told again
@@ -12,8 +14,8 @@ from __future__ import annotations
 
 import msgspec
 
-from c2c_b2bua.call import reinvite
-from c2c_b2bua.call.call import BRIDGED, ENDED, ENDING, JOINING, Call
+from c2c_b2bua.call import hunt, reinvite
+from c2c_b2bua.call.call import BRIDGED, ENDED, ENDING, JOINING, TRANSFERRING, Call
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.snapshot import CallSnapshot, changed, parties_of
 from c2c_b2bua.dialog.leg import UP, Leg
@@ -74,9 +76,12 @@ def resume(call: Call, layer: TransactionLayer, now: float) -> Work:
     """Have a call go on whose legs are known again."""
     if call.state in (ENDING, ENDED):
         return call.ended_if_down(now)
+    if call.state == TRANSFERRING and call.a.state == call.b.state == UP:
+        call.state = BRIDGED
     if call.state not in (JOINING, BRIDGED):
         return call.end("error", LOST, now)
     work: Work = [StartTimer(call.id, "duration", call.accepted_at + call.order.max_duration)]
+    work += [action for side in "ab" for leg in hunt.ringing(call, side) for action in leg.hang_up(LOST, now)]
     if call.state == JOINING and call.a.reinvite is None:
         call.owed |= {"a"}
     for name in call.backing_off:

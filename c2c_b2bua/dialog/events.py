@@ -91,6 +91,30 @@ class InformAnswered(LegEvent, frozen=True, gc=False):
     response: Response
 
 
+class ReferAnswered(LegEvent, frozen=True, gc=False):
+    """What the peer said to our REFER."""
+
+    status: int
+
+
+class Notified(LegEvent, frozen=True, gc=False):
+    """How the call goes that our REFER told the peer to make; `is_last`: nothing more will be said of it."""
+
+    status: int
+    reason: str
+    is_last: bool
+
+
+class TransferWanted(LegEvent, frozen=True, gc=False):
+    """The peer sent REFER, to be settled by `accept_refer` or `refuse` with this `key`."""
+
+    key: str
+    target: str
+    """The URI of whoever shall take its place."""
+    replaces: str
+    """The dialog of the target that is to be taken over, as a Replaces header has it; `""`: none."""
+
+
 class HungUp(LegEvent, frozen=True, gc=False):
     """The peer sent BYE, or the dialog is broken: the leg is down."""
 

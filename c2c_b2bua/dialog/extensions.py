@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from c2c_b2bua.sip.message import Headers, Message, Request, Response
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY"
 SUPPORTED = ("100rel", "timer")
 SUPPORTED_VALUE = ", ".join(SUPPORTED)
 

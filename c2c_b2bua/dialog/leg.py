@@ -20,6 +20,7 @@ from c2c_b2bua.dialog.invitation import compose_cancel, compose_invite
 from c2c_b2bua.dialog.leg_refresh import grant, send_refresh, target_refresh, tend
 from c2c_b2bua.dialog.offer_answer import STABLE, OfferAnswer
 from c2c_b2bua.dialog.party import Party
+from c2c_b2bua.dialog.referral import leave
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
 from c2c_b2bua.sdp import SessionDescription, declined
 from c2c_b2bua.sip.message import REASON_PHRASES, Request
@@ -32,6 +33,7 @@ from c2c_b2bua.transaction.timings import T1
 
 if TYPE_CHECKING:
     from c2c_b2bua.dialog.early import Fork
+    from c2c_b2bua.dialog.referral import Referral
     from c2c_b2bua.dialog.session_timer import SessionTimer
 
 IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
@@ -47,9 +49,10 @@ class Leg:
     """One side of a call. `key` is its SIP Call-ID; `remote` what the peer last said of its media."""
 
     __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "ended_at", "forks", "heard",
-                 "informs", "invite", "invited_at", "key", "media", "name", "owed_ack", "party", "pending", "phrases",
-                 "refresh", "reinvite", "reinvited_at", "ringing_at", "sequence", "session", "sip_code", "sip_reason",
-                 "state", "tag", "takes_update", "terms", "tokens", "trail", "unacked", "why")  # fmt: skip
+                 "informs", "invite", "invited_at", "key", "media", "name", "owed_ack", "party", "pending",
+                 "phrases", "referral", "refresh", "reinvite", "reinvited_at", "ringing_at", "sequence", "session",
+                 "sip_code", "sip_reason", "state", "tag", "takes_refer", "takes_update", "terms", "tokens", "trail",
+                 "unacked", "why")  # fmt: skip
 
     def __init__(self, call: str, name: str, party: Party, tokens: Tokens) -> None:
         self.call = call
@@ -71,7 +74,9 @@ class Leg:
         """Our INVITE or UPDATE that shall only keep the session alive."""
         self.session: SessionTimer | None = None
         """None while the peer has not spoken of session timers."""
-        self.takes_update = False
+        self.takes_update = self.takes_refer = False
+        self.referral: Referral | None = None
+        """Our REFER, if there was one."""
         self.bye: Request | None = None
         self.heard = False
         """A provisional response came, so that CANCEL may go (§9.1)."""
@@ -180,7 +185,7 @@ class Leg:
     def refuse(self, key: str, status: int, reason: str = "") -> Work:
         """Refuse what `Offered` or `OfferWanted` told; the session stays as it was."""
         request = self.pending.pop(key)
-        if request.body and self.media.offered is not None:
+        if request.method in ("INVITE", "UPDATE") and request.body and self.media.offered is not None:
             self.media.decline()
         return [Reply(key, request.response(status, reason))]
 
@@ -216,6 +221,8 @@ class Leg:
         if name == "probe":
             # Another process had this leg until it was killed: does the peer still know of it?
             return send_refresh(self, now) if self.can_offer and self.refresh is None else []
+        if name == "notify":
+            return leave(self, now)
         if name == "session":
             return tend(self, now) if self.state == UP else []
         unacked = self.unacked

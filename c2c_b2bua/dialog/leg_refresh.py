@@ -104,7 +104,8 @@ def pause(tokens: Tokens) -> float:
 
 
 def learn_methods(leg: Leg, message: Message) -> None:
-    """Whether the peer takes UPDATE (RFC 3311 §4)."""
+    """Whether the peer takes UPDATE (RFC 3311 §4) and REFER."""
     allowed = message.headers.get("Allow")
     if allowed is not None:
-        leg.takes_update = "UPDATE" in ",".join(allowed)
+        methods = ",".join(allowed)
+        leg.takes_update, leg.takes_refer = "UPDATE" in methods, "REFER" in methods

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from c2c_b2bua.dialog import referral
 from c2c_b2bua.dialog.early import is_early
 from c2c_b2bua.dialog.events import Acknowledged, Described, HungUp, Informed, Offered, OfferWanted
 from c2c_b2bua.dialog.extensions import ALLOW, bad_extension, introduce, unsupported
@@ -38,6 +39,8 @@ def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:
         return [Reply(key, request.response(500, "CSeq out of order"))]
     if request.method == "BYE":
         return hung_up(leg, key, request, now)
+    if request.method == "NOTIFY" and leg.state in (UP, ENDING):
+        return referral.notified(leg, key, request, now)
     if leg.state != UP:
         return [Reply(key, request.response(481))]
     if request.method not in ALLOWED:
@@ -53,6 +56,8 @@ def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:
         case "INFO":
             leg.pending[key] = request
             return [Informed(leg.call, leg.name, key, request)]
+        case "REFER":
+            return referral.referred(leg, key, request)
         case "OPTIONS":
             response = introduce(request.response(200))
             response.headers["Accept"] = ["application/sdp"]
@@ -68,6 +73,8 @@ def hung_up(leg: Leg, key: str, request: Request, now: float) -> Work:
     if leg.state in (ENDING, DOWN):
         return [reply]
     leg.why = said_in(request) or HUNG_UP
+    if leg.referral is not None and not leg.referral.is_over:
+        return [reply, *referral.hung_up(leg, leg.referral, leg.why, now)]
     return [reply, *leg.down(now, HungUp(leg.call, leg.name, leg.why, False))]
 
 

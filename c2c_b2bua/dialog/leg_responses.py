@@ -11,6 +11,7 @@ from c2c_b2bua.dialog.early import listen
 from c2c_b2bua.dialog.extensions import STANDARD, Terms
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, NO_FORKS, RINGING, UP, Leg
 from c2c_b2bua.dialog.leg_refresh import agree, learn_methods, not_refreshed, tend
+from c2c_b2bua.dialog.referral import refer_response
 from c2c_b2bua.dialog.session_timer import SessionTimer
 from c2c_b2bua.sdp import SessionDescription, declined
 from c2c_b2bua.sip.errors import SipError
@@ -38,6 +39,8 @@ def receive_response(leg: Leg, request: Request, response: Response, is_local: b
         return update_response(leg, response, now)
     if request is leg.bye and response.status >= 200:
         return leg.down(now, events.Down(leg.call, leg.name))
+    if leg.referral is not None and request is leg.referral.request:
+        return refer_response(leg, response)
     if request.method == "INFO" and response.status >= 200:
         key = leg.informs.pop(request.cseq.number, "")
         return [events.InformAnswered(leg.call, leg.name, key, response)]
@@ -257,6 +260,8 @@ def try_again(leg: Leg, request: Request, response: Response) -> Work:
         leg.refresh = again
     elif request is leg.bye:
         leg.bye = again
+    elif leg.referral is not None and request is leg.referral.request:
+        leg.referral.request = again
     elif request.method == "INFO" and request.cseq.number in leg.informs:
         leg.informs[leg.sequence] = leg.informs.pop(request.cseq.number)
     elif request.method == "BYE":

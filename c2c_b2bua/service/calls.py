@@ -194,6 +194,10 @@ class Calls:
         """A click-to-call's own limits; TooManyError."""
         if document.max_active and self.active[document.id] >= document.max_active:
             raise TooManyError("too many active calls of this click-to-call", 1.0)
+        self.throttle_rate(document, now)
+
+    def throttle_rate(self, document: ClickToCall, now: float) -> None:
+        """How often a click-to-call may be used; TooManyError."""
         if document.throttle:
             wait = self.buckets.take(document.id, document.throttle, document.throttle / 60, now)
             if wait:

@@ -17,6 +17,7 @@ from c2c_b2bua.service.originate import Planner
 from c2c_b2bua.service.registrations import PhoneEngine, Registrations
 from c2c_b2bua.service.routes import Routes
 from c2c_b2bua.service.transactions import Extensions, Transactions
+from c2c_b2bua.service.transfers import TransferEngine, Transfers
 from c2c_b2bua.service.trunk_watch import TrunkEngine, TrunkWatch
 from c2c_b2bua.service.webhooks import Webhooks
 from c2c_b2bua.storage.bindings import BindingStore
@@ -49,7 +50,7 @@ async def open_history(settings: Config) -> AsyncIterator[HistoryStore]:
         await database.stop()
 
 
-class Engine(CallEngine, PhoneEngine, TrunkEngine, Protocol):
+class Engine(CallEngine, PhoneEngine, TransferEngine, TrunkEngine, Protocol):
     """What carries calls, listens to phones and watches over trunks."""
 
 
@@ -71,6 +72,8 @@ class Exchange:
         self.registrations = Registrations(settings, engine, store, BindingStore(self.database))
         routes = Routes(settings, self.registrations.contacts)
         self.calls = Calls(settings, engine, self.history, Planner(settings, routes), later)
+        self.transfers = Transfers(settings, engine, self.calls, self.accounts, self.documents)
+        self.calls.listeners.append(self.transfers.hear)
         self.trunk_watch = TrunkWatch(routes.trunks, engine)
         self.trunk_watch.heard.append(self.calls.waiting.wake)
         extensions = Extensions(self.accounts, self.documents)

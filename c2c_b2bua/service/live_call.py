@@ -33,8 +33,8 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
     state: State = "dialling"
     expected_start: float | None = None
     """Of a call that waits for a trunk: when its first leg is probably rung; None: that cannot be told."""
-    places: dict[LegName, Trunk] = {}
-    """The trunk that each leg is on, if any."""
+    places: dict[str, Trunk] = {}
+    """The trunk that each leg is on, if any; and those that somebody was transferred to by."""
     outcome: asyncio.Future[str] | None = None
     settles_at: State | None = None
     """The state of the first leg that settles `outcome`."""
@@ -76,6 +76,10 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
         self.places[leg].release()
         self.places[leg] = trunk
         trunk.take(now)
+
+    def joins(self, trunk: Trunk) -> None:
+        """One more trunk, which has counted it: somebody is called in the place of a leg."""
+        self.places = {**self.places, f"transfer {len(self.places)}": trunk}
 
     def release(self) -> None:
         """Give back the places on trunks."""

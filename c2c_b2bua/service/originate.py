@@ -45,6 +45,10 @@ class Wording(msgspec.Struct, frozen=True):
     """Given the cause why the first leg failed, or "" ."""
 
 
+SILENT = Wording(accepted=lambda *_: b"", outcome=lambda *_: b"")
+"""Nobody waits for an answer."""
+
+
 class Plan(msgspec.Struct, kw_only=True):
     """A connect that makes sense; routes and trunks are found later."""
 
@@ -88,7 +92,7 @@ class Connect(msgspec.Struct, kw_only=True, frozen=True):
     trusted: bool = True
     """False: whoever asks showed no token."""
     idempotency_key: str | None = None
-    wording: Wording
+    wording: Wording = SILENT
 
     def fingerprint(self) -> str:
         """The same for the same request."""
@@ -186,8 +190,27 @@ class Planner:
             a_instead=tuple(a_instead),
             b_instead=tuple(b_instead),
             codecs=self.codecs,
+            bridge=calls.bridge,
             max_duration=calls.max_duration,
         )
+
+    def transferred(
+        self, request: Connect, number: str, contact: str, now: float
+    ) -> tuple[tuple[Party, ...], Trunk | None]:
+        """Who is rung when a call is handed over to `number`, and the trunk that has counted it; NoRouteError, TooManyError.
+
+        An extension sees the contact's number, everybody else what the contact saw.
+        """
+        body, document = request.document.body, request.document
+        company = Side(document.extension, body.get("outbound_callee_id_number") or document.extension, body["name"])
+        route = self.routes.find(request.account, number, True)
+        caller = company if route.kind == "trunk" else Side(contact, contact, "")
+        ways = self.routes.trunks.take([caller.number if route.kind == "trunk" else None], now)
+        target = Side(number, number, "")
+        plan = Plan(request=request, contact=target, extension=company, timeout=self.settings.calls.ring_timeout)
+        plan.routes, plan.ways = (route, route), ways * 2
+        parties = self.parties(plan, 1, target, caller, plan.timeout, False)[0]
+        return parties, ways[0].trunk if ways[0] else None
 
     def number_for(self, plan: Plan, side: Side, route: Route, trunk: Trunk) -> str:
         """What a trunk is asked to dial."""

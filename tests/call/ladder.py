@@ -3,15 +3,16 @@
 A line is `LEG <- WHAT [LABEL]` (to the phone) or `LEG -> WHAT [LABEL]` (from the phone), WHAT a method or a status
 (`487 INVITE` names the request that is answered, when it is not the last one). What comes after two spaces is a comment;
 `lost` there, as its first word, loses the message. Other lines: `wait 30 s`, `wait for us`, `api: hang up`,
-`record: KEY=VALUE …`, and `BRIDGED` for all that it takes to bridge two phones.
+`record: KEY=VALUE …`, and `BRIDGED` for all that it takes to bridge two phones. After a REFER `api: transfer to B2,B3` says who
+is rung, `api: refuse 403` that nobody is.
 
 Lines below a message belong to it: `+ NAME: VALUE` puts a header on what a phone sends, in place of one it would send
 anyway (`+ tag: VALUE` is the To tag of a response); `= NAME: VALUE` says what a header of what we sent is, all its values
 joined by commas (`-`: there is none; `= uri: VALUE` is the Request-URI).
 
 The first line may say, after a `#`, `credentials` (both parties have some), `a_delayed_offer`, `b_delayed_offer`,
-`b_early_media` (so is that party), and who else is rung: `a_beside=A2,A3` at once with A, `b_instead=B2,B3` one after the
-other when B fails.
+`b_early_media` (so is that party), `refer` (that way to bridge), and who else is rung: `a_beside=A2,A3` at once with A,
+`b_instead=B2,B3` one after the other when B fails.
 
 LABEL is a session description, see `phone_memory.py`.
 """
@@ -36,7 +37,7 @@ LINE = re.compile(
 )
 OTHERS = re.compile(r"([ab]_(?:beside|instead))=(\S+)")
 TRAITS = re.compile(r"\b([ab])_(delayed_offer|early_media)\b")
-RUNG = re.compile(r"    [AB]\d? (?:<-|->) .*")
+RUNG = re.compile(r"    (?:[AB]\d? (?:<-|->) |[+=] |api: ).*")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def order_of(text: str) -> dict[str, Any]:
     order: dict[str, Any] = {name: who.split(",") for name, who in OTHERS.findall(head)}
     if "credentials" in head:
         order["credentials"] = {"username": "c2c", "password": "secret"}
+    if re.search(r"\brefer\b", head):
+        order["bridge"] = "refer"
     for side, trait in TRAITS.findall(head):
         order.setdefault("traits", {}).setdefault(side, {})[trait] = True
     return order
@@ -136,6 +139,11 @@ AROUND = {
     "delayed_offer_2": (
         "# a_delayed_offer b_delayed_offer",
         "record: cause=NORMAL_CLEARING ended_by=b sip_code=200",
+    ),
+    "refer": ("# refer", "record: cause=BLIND_TRANSFER ended_by=a sip_code=200 b.sip_code=200 b.cause=BLIND_TRANSFER"),
+    "transfer": (
+        "BRIDGED",
+        "B2 -> BYE\nB2 <- 200\nA <- BYE\nA -> 200\nrecord: ended_by=b cause=NORMAL_CLEARING b.sip_code=200",
     ),
     "early_media": ("# b_early_media", "record: cause=NORMAL_CLEARING ended_by=b sip_code=200"),
     "bridge": ("BRIDGED", "A -> BYE\nA <- 200\nB <- BYE\nB -> 200\nrecord: ended_by=a"),

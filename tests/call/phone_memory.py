@@ -53,16 +53,24 @@ def description(label: str, version: int = 1) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
+CALLER: dict[str, Any] = {"ring_timeout": 30.0, "from_uri": "sip:caller@acme.example.com"}
+
+
+def party_of(name: str, **more: Any) -> Party:
+    """The party that calls a phone by its name."""
+    uri = f"sip:{name.lower()}@{HOSTS[name[0].lower()]}:{PORTS[name]}"
+    return Party(target=f"phone {name}", uri=uri, **CALLER, **more)
+
+
 def call_order(
     credentials: dict[str, str] | None = None, traits: dict[str, dict[str, bool]] | None = None, **order: Any
 ) -> CallOrder:
     """The order of a ladder's call; `a_beside`, `b_instead` … are names of phones, `traits` those of party `a` or `b`."""
     traits = traits or {}
-    both: dict[str, Any] = {"ring_timeout": 30.0, "from_uri": "sip:caller@acme.example.com", **(credentials or {})}
+    both: dict[str, Any] = {**CALLER, **(credentials or {})}
 
     def phone(name: str) -> Party:
-        uri = f"sip:{name.lower()}@{HOSTS[name[0].lower()]}:{PORTS[name]}"
-        return Party(target=f"phone {name}", uri=uri, **both)
+        return party_of(name, **(credentials or {}))
 
     for side in ("a_beside", "b_beside"):
         order[side] = tuple(phone(name) for name in order.get(side, ()))
@@ -167,7 +175,11 @@ class PhoneMemory:
         body = ""
         if method in ("INVITE", "UPDATE"):
             lines.append(f"Contact: <sip:{self.name.lower()}@{self.host}:{self.port}>")
-        if label:
+        if method == "NOTIFY":
+            body = f"SIP/2.0 {label} So\r\n"
+            state = "active;expires=60" if int(label) < 200 else "terminated;reason=noresource"
+            lines += ["Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag;version=2.0"]
+        elif label:
             self.version += 1
             body = description(label, self.version)
             lines.append("Content-Type: application/sdp")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from c2c_b2bua.b2bua import B2bua
-from c2c_b2bua.call.news import CallEnded, CallNews
+from c2c_b2bua.call.news import CallEnded, CallNews, TransferAsked
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
@@ -16,7 +16,7 @@ from c2c_b2bua.sip.message import Request, Response, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Send
 from tests.call.ladder import Line, read
-from tests.call.phone_memory import OURS, PHONES, PORTS, PhoneMemory, call_order, description
+from tests.call.phone_memory import OURS, PHONES, PORTS, PhoneMemory, call_order, description, party_of
 
 __all__ = ["Player", "description"]
 
@@ -81,6 +81,8 @@ class Player:
                     self.pass_time(float(line.text.split()[1]))
                 elif line.text == "api: hang up":
                     self.take(self.core.hang_up(self.order.call_id, self.now))
+                elif line.text.startswith("api: "):
+                    self.answer_refer(*line.text.split()[1:])
                 elif line.text.startswith("record:"):
                     expectations += line.text.removeprefix("record:").split()
                 else:
@@ -91,6 +93,17 @@ class Player:
                     f"line {line.number}: {line}\n  {error}\n  we sent, not yet in the ladder:\n{left}"
                 ) from error
         self.expect_record(expectations)
+
+    def answer_refer(self, what: str, *words: str) -> None:
+        """`transfer to B2,B3` or `refuse 403` is the answer to the last REFER."""
+        asked = [news for news in self.news if isinstance(news, TransferAsked)]
+        assert asked, "nobody asked for a transfer"
+        call_id, leg, key = asked[-1].call_id, asked[-1].leg, asked[-1].key
+        if what == "transfer":
+            parties = tuple(party_of(name) for name in words[-1].split(","))
+            self.take(self.core.transfer(call_id, leg, key, parties, self.now))
+        else:
+            self.take(self.core.refuse_transfer(call_id, leg, key, int(words[0]), "", self.now))
 
     def play_line(self, line: Line) -> None:
         assert line.leg, "not a line of a ladder"
@@ -121,7 +134,9 @@ class Player:
             seen = ", ".join(message.headers.get(name, [])) or "-"
             got = message.uri if name == "uri" and isinstance(message, Request) else seen
             assert got == value, f"{name} is {got}"
-        if line.label:
+        if line.what == "NOTIFY":
+            assert message.body.startswith(f"SIP/2.0 {line.label} ".encode()), message.body
+        elif line.label:
             self.expect_description(end, message, line.label, line.is_lost)
         elif line.what not in ("INFO",):
             assert not message.body, f"sent a body: {message.body!r}"

@@ -261,6 +261,8 @@ LEG = {
     "heard": "rebuilt: who was rung is taken to have said so",
     "informs": "dropped: the phone says its INFO again",
     "invite": "rebuilt: from the party, its branch and its CSeq",
+    "referral": "dropped: a call whose A was told to call B is lost to us",
+    "takes_refer": "dropped: it matters when A answers, and no more",
     "reinvited_at": "rebuilt: patience begins anew",
     "refresh": "rebuilt: a refresh that is not an offer is begun anew",
     "tokens": "rebuilt: those of the new process",
@@ -276,6 +278,7 @@ CALL = {
     "failure": "dropped: whom a side can be reached by besides matters while it rings, and then the call is lost",
     "groups": "dropped: as `failure`",
     "offer": "dropped: as `failure`",
+    "transfer": "dropped: whoever was to take the call is cancelled, the two go on",
     "order": "kept: by itself",
     "id": "kept: in the order",
     "tokens": "rebuilt: those of the new process",
@@ -285,6 +288,16 @@ CALL = {
         "kept",
     ),
 }  # fmt: skip
+
+
+def test_a_transfer_is_forgotten() -> None:
+    """Who was to take the call is cancelled; the two talk on."""
+    refer = "B -> REFER\n+ Refer-To: <sip:1003@acme.example.com>\napi: transfer to B2\nB <- 202\nB <- NOTIFY 100\nB -> 200\n"
+    player = played(f"{BRIDGED}{refer}B2 <- INVITE answer-a\nB2 -> 180\nB <- NOTIFY 180\nB -> 200")
+    player.crash()
+    player.play("B2 <- CANCEL\nB2 -> 200\nB2 -> 487 INVITE\nB2 <- ACK\nA -> BYE\nA <- 200\nB <- BYE\nB -> 200")
+    player.finish()
+    assert (player.record.ended_by, player.record.cause) == ("a", "NORMAL_CLEARING")
 
 
 @pytest.mark.parametrize(("kind", "known"), [(Leg, LEG), (Call, CALL)])

@@ -12,7 +12,7 @@ from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import Why
 from tests.dialog.one_leg import OneLeg, described, sdp
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY"
 
 
 # ── ringing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -306,10 +306,10 @@ def test_both_hang_up_at_once() -> None:
     ("method", "headers", "status", "more"),
     [
         ("OPTIONS", {}, 200, {"Allow": [ALLOW], "Accept": ["application/sdp"]}),
-        ("REFER", {}, 405, {"Allow": [ALLOW]}),
+        ("SUBSCRIBE", {}, 405, {"Allow": [ALLOW]}),
         ("PRACK", {"RAck": "1 1 INVITE"}, 481, {}),
         ("DANCE", {}, 501, {"Allow": [ALLOW]}),
-        ("REFER", {"Require": "path"}, 405, {"Allow": [ALLOW]}),
+        ("SUBSCRIBE", {"Require": "path"}, 405, {"Allow": [ALLOW]}),
         ("UPDATE", {}, 200, {"Contact": ["<sip:c2c@192.0.2.1:5060>"]}),
         ("UPDATE", {"Contact": "<sip:bob@"}, 400, {}),
         ("INVITE", {"Contact": "<sip:bob@"}, 400, {}),

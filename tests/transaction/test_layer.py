@@ -79,7 +79,7 @@ def is_empty(b2bua: B2bua) -> bool:
 
 # ── strangers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY"
 
 
 @pytest.mark.parametrize(

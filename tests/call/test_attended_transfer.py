@@ -1,0 +1,88 @@
+"""A phone with two calls joins the other ends of both: its REFER in one names its dialog in the other (RFC 3891)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from c2c_b2bua.call.news import CallEnded
+from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.call.record import CallRecord
+from tests.call.ladder import bridged
+from tests.call.phone_memory import party_of
+from tests.call.player import Player
+
+SECOND = "c2c-second"
+
+
+def two_calls() -> Player:
+    """A talks to B, and (as A3) to B3."""
+    player = Player()
+    player.play(bridged())
+    order = CallOrder(call_id=SECOND, a=party_of("A3"), b=party_of("B3"))
+    player.take(player.core.connect(order, player.now))
+    player.play(bridged().replace("A ", "A3 ").replace("B ", "B3 "))
+    return player
+
+
+def refer(player: Player, **wrong: Any) -> str:
+    """The REFER in the first call that names the dialog of the second."""
+    leg = player.core.calls[SECOND].a
+    assert leg.dialog is not None
+    dialog = {"call_id": leg.key, "to_tag": leg.tag, "from_tag": leg.dialog.remote_tag, **wrong}
+    replaces = "{call_id}%3Bto-tag%3D{to_tag}%3Bfrom-tag%3D{from_tag}".format(**dialog)
+    return f"A -> REFER\n+ Refer-To: <sip:b3@192.0.2.20:5084?Replaces={replaces}>\n"
+
+
+def records(player: Player) -> dict[str, CallRecord]:
+    return {news.call_id: news.record for news in player.news if isinstance(news, CallEnded)}
+
+
+def test_the_others_are_joined() -> None:
+    player = two_calls()
+    player.play(
+        refer(player)
+        + "A <- 202\nA <- NOTIFY 200\nA <- BYE\nA3 <- BYE\nB <- INVITE answer-b\n"
+        + "A -> 200 NOTIFY\nA -> 200 BYE\nA3 -> 200\nB -> 200 answer-b2\nB <- ACK\n"
+        + "B3 <- INVITE answer-b2\nB3 -> 200 answer-b\nB3 <- ACK\nB3 -> BYE\nB3 <- 200\nB <- BYE\nB -> 200"
+    )
+    found = records(player)
+    assert (found[SECOND].cause, found[SECOND].ended_by) == ("ATTENDED_TRANSFER", "a")
+    assert [(leg.leg, leg.target, leg.cause) for leg in found[SECOND].legs] == [
+        ("a", "phone A3", "ATTENDED_TRANSFER"),
+        ("b", "phone B3", "ATTENDED_TRANSFER"),
+    ]
+    first = found[player.order.call_id]
+    assert (first.cause, first.ended_by) == ("NORMAL_CLEARING", "a")
+    assert [(leg.leg, leg.target, leg.cause) for leg in first.legs] == [
+        ("a", "phone B3", "NORMAL_CLEARING"),
+        ("b", "2001", "NORMAL_CLEARING"),
+    ]
+    assert [(leg.target, leg.cause) for leg in first.attempts] == [("1001", "ATTENDED_TRANSFER")]
+    finish(player)
+
+
+def test_a_dialog_that_is_none_of_ours_is_for_others_to_judge() -> None:
+    """It may be one that the target has with somebody else: the REFER goes out as any other."""
+    player = two_calls()
+    for wrong in ({"call_id": "unknown"}, {"to_tag": "wrong"}, {"from_tag": "wrong"}):
+        player.play(refer(player, **wrong) + "api: refuse 403\nA <- 403")
+    player.play("A -> BYE\nA <- 200\nB <- BYE\nB -> 200\nA3 -> BYE\nA3 <- 200\nB3 <- BYE\nB3 -> 200")
+    finish(player)
+
+
+def test_a_call_cannot_be_joined_with_itself() -> None:
+    player = two_calls()
+    leg = player.core.calls[player.order.call_id].b
+    assert leg.dialog is not None
+    player.play(
+        refer(player, call_id=leg.key, to_tag=leg.tag, from_tag=leg.dialog.remote_tag)
+        + "A <- 480\nA -> BYE\nA <- 200\nB <- BYE\nB -> 200\nA3 -> BYE\nA3 <- 200\nB3 <- BYE\nB3 -> 200"
+    )
+    finish(player)
+
+
+def finish(player: Player) -> None:
+    assert not player.out
+    player.pass_time(100_000)
+    core = player.core
+    assert not (player.out or core.calls or core.legs or core.clients or core.servers or core.timers)
