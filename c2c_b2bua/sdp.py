@@ -60,10 +60,6 @@ class Media(msgspec.Struct, frozen=True):
         return find_direction(self.lines)
 
     @property
-    def connection(self) -> str | None:
-        return next((line[2:] for line in self.lines if line.startswith("c=")), None)
-
-    @property
     def codecs(self) -> dict[str, str]:
         """Payload type -> codec, in order of preference; a codec is `name/rate[/channels]` in lower case.
 
@@ -86,28 +82,7 @@ class SessionDescription(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, data: bytes) -> SessionDescription:
         """Read one; lenient where phones are (no final line end, LF alone, no s= or t=); SipError 488 when it is none."""
-        origin: Origin | None = None
-        session: list[str] = []
-        heads: list[str] = []
-        sections = [session]
-        # Not splitlines(): U+2028 and its kin may stand in a text (RFC 4566 §9, byte-string).
-        text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-        for line in text.split("\n"):
-            if line[1:2] != "=":
-                if not line.strip():
-                    continue
-                raise SipError(f"malformed SDP line {line[:40]!r}", 488)
-            if line[0] == "m":
-                heads.append(line[2:])
-                sections.append([])
-            elif line[0] == "o" and not heads:
-                origin = parse_origin(line[2:])
-            else:
-                sections[-1].append(line)
-        if origin is None or not session or session[0][0] != "v":
-            raise SipError("SDP without v= or o=", 488)
-        media = [parse_media(head.split(), tuple(lines)) for head, lines in zip(heads, sections[1:], strict=True)]
-        return cls(origin, shared(tuple(session)), tuple(media))
+        return read_description(data)
 
     @property
     def direction(self) -> str:
@@ -126,20 +101,19 @@ class SessionDescription(msgspec.Struct, frozen=True):
 
     def address_of(self, media: Media) -> str:
         """The connection address of a stream: its own c= or the session's; `""` without any."""
-        line = media.connection or next((line[2:] for line in self.lines if line.startswith("c=")), "")
-        words = line.split()
-        return words[2].partition("/")[0] if len(words) > 2 else ""
+        own = find_address(media.lines)
+        return (find_address(self.lines) if own is None else own) or ""
 
     def with_origin(self, origin: Origin) -> SessionDescription:
         return SessionDescription(origin, self.lines, self.media)
 
     def with_direction(self, direction: str) -> SessionDescription:
         """The same streams, each with this direction; `sendrecv` is said by saying nothing."""
-        media = tuple(
+        media = [
             Media(part.kind, part.port, part.ports, part.protocol, part.formats, redirect(part.lines, direction))
             for part in self.media
-        )
-        return SessionDescription(self.origin, redirect(self.lines, ""), media)
+        ]
+        return SessionDescription(self.origin, redirect(self.lines, ""), tuple(media))
 
     def with_port(self, port: int) -> SessionDescription:
         """The live streams on this port and the even ones after it."""
@@ -164,9 +138,52 @@ class SessionDescription(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=1024)
-def shared(lines: Lines) -> Lines:
-    """One tuple for all equal ones: a phone says the same lines in every call."""
-    return lines
+def read_description(data: bytes) -> SessionDescription:
+    """Read one; the same bytes are the same description, as when a phone says again what it said before."""
+    # Not splitlines(): U+2028 and its kin may stand in a text (RFC 4566 §9, byte-string).
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    if "\r" in text:
+        text = text.replace("\r", "\n")
+    first, *sections = text.split("\nm=")
+    before, found, after = first.partition("\no=")
+    origin, _, after = after.partition("\n")
+    session = read_lines(f"{before}\n{after}")
+    if "\no=" in after or after[:2] == "o=":
+        origin = [line for line in session if line[0] == "o"][-1][2:]
+        session = tuple(line for line in session if line[0] != "o")
+    if not found or not session or session[0][0] != "v":
+        raise SipError("SDP without v= or o=", 488)
+    media = []
+    for section in sections:
+        head, _, lines = section.partition("\n")
+        media.append(parse_media(head.split(), read_lines(lines)))
+    return SessionDescription(parse_origin(origin), session, tuple(media))
+
+
+@lru_cache(maxsize=4096)
+def read_lines(text: str) -> Lines:
+    """The lines of a section but its first: one tuple for all equal ones, for a phone says them in every call."""
+    lines = [line for line in text.split("\n") if line and not line.isspace()]
+    for line in lines:
+        if line[1:2] != "=":
+            raise SipError(f"malformed SDP line {line[:40]!r}", 488)
+    return tuple(lines)
+
+
+@lru_cache(maxsize=1024)
+def shared(words: tuple[str, ...]) -> tuple[str, ...]:
+    """One tuple for all equal ones."""
+    return words
+
+
+@lru_cache(maxsize=1024)
+def find_address(lines: Lines) -> str | None:
+    """The address of the first c= among them; None without any."""
+    line = next((line for line in lines if line.startswith("c=")), None)
+    if line is None:
+        return None
+    words = line[2:].split()
+    return words[2].partition("/")[0] if len(words) > 2 else ""
 
 
 @lru_cache(maxsize=1024)
@@ -272,16 +289,18 @@ def parse_media(words: list[str], lines: Lines) -> Media:
     port, _, ports = words[1].partition("/")
     if not is_number(port, 5) or int(port) > 65535:
         raise SipError(f"malformed port in m= {words[1][:20]!r}", 488)
-    return Media(words[0], int(port), ports, words[2], shared(tuple(words[3:])), shared(lines))
+    return Media(words[0], int(port), ports, words[2], shared(tuple(words[3:])), lines)
 
 
 def is_number(text: str, digits: int) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= digits
 
 
+@lru_cache(maxsize=1024)
 def find_direction(lines: Lines) -> str | None:
     return next((line[2:] for line in lines if line in DIRECTION_LINES), None)
 
 
+@lru_cache(maxsize=1024)
 def print_lines(lines: Lines) -> str:
     return "\r\n".join([*lines, ""])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from c2c_b2bua.sdp import Media, SessionDescription, renumbered
 
+Codecs = dict[str, str]
+"""Payload type -> codec; one dict for all equal ones."""
 DYNAMIC = [str(number) for number in range(96, 128)]
 
 
@@ -17,11 +19,11 @@ def as_offer(description: SessionDescription, *known: SessionDescription | None)
     media = []
     changed = False
     for index, part in enumerate(description.media):
-        meanings: dict[str, str] = {}
+        meanings: Codecs = {}
         for earlier in known:
             if earlier is not None and index < len(earlier.media):
                 meanings.update(earlier.media[index].codecs)
-        changes: dict[str, str] = {}
+        changes: Codecs = {}
         for number, codec in part.codecs.items():
             if meanings.get(number, codec) != codec:
                 changes[number] = number_for(codec, meanings, part, changes)
@@ -63,11 +65,16 @@ def holds_good(told: SessionDescription, chosen: SessionDescription | None, curr
     if chosen is None or len(told.media) != len(current.media):
         return False
     for index, (then, now) in enumerate(zip(told.media, current.media, strict=True)):
-        if (then.port, told.address_of(then)) != (now.port, current.address_of(now)):
+        if then.port != now.port or told.address_of(then) != current.address_of(now):
             return False
-        numbers = {codec: number for number, codec in then.codecs.items()}
-        taken = now.codecs
-        answer = chosen.media[index].codecs if index < len(chosen.media) else {}
-        if any(taken.get(numbers.get(codec, number)) != codec for number, codec in answer.items()):
+        if index < len(chosen.media) and not is_taken(then.codecs, chosen.media[index].codecs, now.codecs):
             return False
     return True
+
+
+def is_taken(told: Codecs, chosen: Codecs, current: Codecs) -> bool:
+    """Whether every codec that was chosen is taken now, under the number that was told."""
+    if told is current and chosen is current:
+        return True
+    numbers = {codec: number for number, codec in told.items()}
+    return all(current.get(numbers.get(codec, number)) == codec for number, codec in chosen.items())
