@@ -7,7 +7,6 @@ with requests and responses.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -35,12 +34,13 @@ from c2c_b2bua.transaction.invite_server import InviteServer
 from c2c_b2bua.transaction.matching import response_key, server_key
 from c2c_b2bua.transaction.sending import Sending
 from c2c_b2bua.transaction.server import Server
+from c2c_b2bua.transaction.timers import Timers
 from c2c_b2bua.transaction.transaction import ACCEPTED, COMPLETED, ClientTransaction, Transaction
 
 REPEATING = frozenset({"A", "E", "G"})
 """The timers whose work is to send once more what was sent."""
-SWEEP_FROM = 20_000
-"""Timers below which nobody looks for those whose machine is gone."""
+LASTING = ("B", "F", "H", "L", "M", "J", "D", "I", "K", "ring", "reinvite", "duration")
+"""Timers that nearly always last as long as others of their name."""
 MOST_FIRSTS = 1000
 """Requests outside a dialog below which nobody looks for those that are over."""
 
@@ -60,10 +60,7 @@ class TransactionLayer(Sending):
         self.firsts: dict[tuple[str, str | None, str], str] = {}
         """(Call-ID, From tag, CSeq) of a request outside a dialog -> key of the transaction it first came in (§8.2.2.2)."""
         self.most_firsts = MOST_FIRSTS
-        self.timers: list[tuple[float, int, str, str]] = []
-        """(when, order of setting, key of its machine, name)"""
-        self.timer_count = 0
-        self.swept_to = SWEEP_FROM
+        self.timers = Timers(LASTING)
         self.acting = ""
         """Key of the machine whose timer acted last: whose fault it was, should that fail."""
         self.out: list[Action] = []
@@ -131,8 +128,8 @@ class TransactionLayer(Sending):
     def tick(self, now: float) -> list[Action]:
         """Let due timers pass until one has something to do; call again while `next_due` is not later than `now`."""
         timers = self.timers
-        while timers and timers[0][0] <= now:
-            _, _, self.acting, name = heapq.heappop(timers)
+        while (due := timers.next_due) is not None and due <= now:
+            _, _, self.acting, name = timers.pop()
             machine = self.machine_of(self.acting)
             work = machine.timer(name, now) if machine is not None else []
             if work:
@@ -144,7 +141,7 @@ class TransactionLayer(Sending):
     @property
     def next_due(self) -> float | None:
         """When `tick` has something to do."""
-        return self.timers[0][0] if self.timers else None
+        return self.timers.next_due
 
     def located(self, ticket: int, targets: Sequence[Target], now: float) -> list[Action]:
         """The answer to `Locate`: where the hop is, best first; empty: nowhere."""
@@ -273,17 +270,11 @@ class TransactionLayer(Sending):
         return []
 
     def start_timer(self, action: StartTimer, now: float) -> Work:
-        self.timer_count += 1
-        heapq.heappush(self.timers, (action.at, self.timer_count, action.key, action.name))
-        if len(self.timers) > self.swept_to:
-            self.sweep()
+        timers = self.timers
+        timers.set(action.at, action.key, action.name)
+        if timers.size > timers.swept_to:
+            timers.sweep(self.machine_of)
         return []
-
-    def sweep(self) -> None:
-        """Drop the timers whose machine is gone, whenever their number has doubled."""
-        self.timers = [timer for timer in self.timers if self.machine_of(timer[2]) is not None]
-        heapq.heapify(self.timers)
-        self.swept_to = max(SWEEP_FROM, 2 * len(self.timers))
 
     def machine_of(self, key: str) -> Machine | None:
         return self.clients.get(key) or self.servers.get(key) or self.machine(key)

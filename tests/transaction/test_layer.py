@@ -12,7 +12,8 @@ from c2c_b2bua.sip.flow import Flow, Hop, Interface, Interfaces, Target
 from c2c_b2bua.sip.message import Request, Response, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send
-from c2c_b2bua.transaction.layer import MOST_FIRSTS, SWEEP_FROM
+from c2c_b2bua.transaction.layer import MOST_FIRSTS
+from c2c_b2bua.transaction.timers import SWEEP_FROM
 
 UDP = Interface("UDP", "192.0.2.1", 5060, 0)
 TCP = Interface("TCP", "192.0.2.1", 5060, 1)
@@ -381,7 +382,7 @@ def test_the_sweep_leaves_only_timers_of_what_lives() -> None:
         connect(b2bua, party("sip:bob@192.0.2.9;transport=ws"), call_id=f"call{number}")
     assert 0 < len(b2bua.timers) <= SWEEP_FROM + 1
     connect(b2bua, party())
-    b2bua.sweep()
+    b2bua.timers.sweep(b2bua.machine_of)
     keys = {key for _, _, key, _ in b2bua.timers}
     assert keys == {"call", *b2bua.clients, next(leg.key for leg in b2bua.legs.values() if leg.name == "a")}
 

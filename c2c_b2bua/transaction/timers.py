@@ -1,0 +1,89 @@
+"""Timers by when they are due. Those of one name that last equally long expire in the order they were set in."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heapify, heappop, heappush, heapreplace
+
+SWEEP_FROM = 20_000
+"""Timers below which nobody looks for those whose machine is gone."""
+Timer = tuple[float, int, str, str]
+"""(when, order of setting, key of its machine, name)"""
+
+
+class Timers:
+    """A heap of what is due next.
+
+    Timers with a name of `lasting` wait in a queue of that name, of which only the first one is on the heap;
+    should one be due before the last of its queue, it goes on the heap by itself.
+    """
+
+    __slots__ = ("count", "heap", "queues", "size", "swept_to")
+
+    def __init__(self, lasting: Iterable[str]) -> None:
+        self.heap: list[Timer] = []
+        self.queues: dict[str, deque[Timer]] = {name: deque() for name in lasting}
+        self.count = 0
+        self.size = 0
+        self.swept_to = SWEEP_FROM
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[Timer]:
+        """All of them, in no order."""
+        yield from (timer for timer in self.heap if not self.is_first(timer))
+        for queue in self.queues.values():
+            yield from queue
+
+    def is_first(self, timer: Timer) -> bool:
+        """Whether a timer is on the heap for its queue, and not by itself."""
+        queue = self.queues.get(timer[3])
+        return queue is not None and len(queue) > 0 and queue[0] is timer
+
+    @property
+    def next_due(self) -> float | None:
+        heap = self.heap
+        return heap[0][0] if heap else None
+
+    def set(self, at: float, key: str, name: str) -> None:
+        self.count = order = self.count + 1
+        self.size += 1
+        timer = (at, order, key, name)
+        queue = self.queues.get(name)
+        if queue is None:
+            heappush(self.heap, timer)
+        elif not queue:
+            queue.append(timer)
+            heappush(self.heap, timer)
+        elif at >= queue[-1][0]:
+            queue.append(timer)
+        else:
+            heappush(self.heap, timer)
+
+    def pop(self) -> Timer:
+        """Take the one that is due first."""
+        heap = self.heap
+        timer = heap[0]
+        self.size -= 1
+        queue = self.queues.get(timer[3])
+        if queue and queue[0] is timer:
+            queue.popleft()
+            if queue:
+                heapreplace(heap, queue[0])
+                return timer
+        heappop(heap)
+        return timer
+
+    def sweep(self, is_there: Callable[[str], object]) -> None:
+        """Drop those whose machine is gone."""
+        heap = [timer for timer in self.heap if not self.is_first(timer) and is_there(timer[2])]
+        self.size = len(heap)
+        for name, queue in self.queues.items():
+            self.queues[name] = kept = deque(timer for timer in queue if is_there(timer[2]))
+            self.size += len(kept)
+            heap += [*kept][:1]
+        heapify(heap)
+        self.heap = heap
+        self.swept_to = max(SWEEP_FROM, 2 * self.size)
