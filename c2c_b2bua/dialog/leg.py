@@ -23,7 +23,8 @@ from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.referral import leave
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
 from c2c_b2bua.sdp import SessionDescription, declined
-from c2c_b2bua.sip.message import REASON_PHRASES, Request
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import LONGEST, pack, shortened

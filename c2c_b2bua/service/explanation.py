@@ -18,7 +18,7 @@ from c2c_b2bua.service.sentences import (
     UNREACHABLE,
     UNUSABLE,
 )
-from c2c_b2bua.sip.message import REASON_PHRASES
+from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.reason import cause_of
 from c2c_b2bua.sip.trail import Step, read
 

@@ -9,8 +9,10 @@ from itertools import islice
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import MAGIC_COOKIE, Challenge, CSeq, NameAddr, Via
 from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.glance import BLANKS, RESPONSE_PATTERN, read_rest
 from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, split_list
 from c2c_b2bua.sip.headers import SINGLE_HEADERS, SPELLINGS, canonical_name
+from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.uri import Uri
 
 Headers = dict[str, list[str]]
@@ -19,23 +21,6 @@ Headers = dict[str, list[str]]
 FOLD_PATTERN = re.compile(r"(?:\r\n[ \t]+)+")
 MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
-BLANKS = " \t"
-REASON_PHRASES = {
-    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress", 200: "OK",
-    202: "Accepted", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
-    380: "Alternative Service", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden",
-    404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
-    408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large", 414: "Request-URI Too Long",
-    415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required",
-    422: "Session Interval Too Small", 423: "Interval Too Brief",
-    439: "First Hop Lacks Outbound Support", 480: "Temporarily Unavailable",
-    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete",
-    485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event",
-    491: "Request Pending", 493: "Undecipherable", 500: "Server Internal Error", 501: "Not Implemented",
-    502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
-    513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
-    606: "Not Acceptable",
-}  # fmt: skip
 
 
 def has_bare_nul(head: str) -> bool:
@@ -58,7 +43,7 @@ def parse_contact(text: str) -> NameAddr:
 class Message:
     """What requests and responses share. Do not change `headers` of a message once it was printed or read."""
 
-    __slots__ = ("addresses", "body", "flow", "headers", "read_cseq", "read_via")
+    __slots__ = ("addresses", "body", "flow", "headers", "read_cseq", "read_to_tag", "read_via")
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
         self.headers = headers
@@ -67,6 +52,7 @@ class Message:
         """The way it came, or the way it was sent."""
         self.read_via: Via | None = None
         self.read_cseq: CSeq | None = None
+        self.read_to_tag: str | None = None
         self.addresses: dict[str, NameAddr] | None = None
         """From and To, once they were read."""
 
@@ -101,7 +87,8 @@ class Message:
     @property
     def branch(self) -> str:
         """The branch of the topmost Via, found without reading the rest where that is certain."""
-        text = self.required("Via")
+        values = self.headers.get("Via")
+        text = values[0] if values else self.required("Via")
         start = text.find(";branch=")
         if start < 0 or "," in text or '"' in text:
             return self.via.branch
@@ -143,7 +130,10 @@ class Message:
 
     @property
     def to_tag(self) -> str | None:
-        return self.tag("To")
+        tag = self.read_to_tag
+        if tag is None:
+            tag = self.read_to_tag = self.tag("To")
+        return tag
 
     @property
     def contact(self) -> NameAddr | None:
@@ -279,7 +269,15 @@ class Response(Message):
 
     def check_identity(self) -> None:
         """Read what every response must have, and what it is sorted by."""
-        _ = self.branch, self.cseq, self.call_id, self.tag("From"), self.tag("To")
+        _ = self.branch, self.cseq, self.call_id, self.tag("From"), self.to_tag
+
+    def check_answer(self, request: Request) -> None:
+        """The same for one that is sorted already: what it repeats of its request was read when that was made."""
+        headers, sent = self.headers, request.headers
+        if headers.get("From") == sent.get("From") and headers.get("Call-ID") == sent.get("Call-ID"):
+            _ = self.to_tag
+        else:
+            self.check_identity()
 
 
 # The status of a status line and the blank behind it, as nearly every response has them.
@@ -301,12 +299,18 @@ def parse(data: bytes) -> Request | Response:
     """
     head_bytes, separator, body = data.partition(b"\r\n\r\n")
     head = head_bytes.decode("utf-8", "surrogateescape")
+    response = glance(head, body) if separator else None
+    return read_closely(head, bool(separator), body) if response is None else response
+
+
+def read_closely(head: str, is_whole: bool, body: bytes) -> Request | Response:
+    """Read a message line by line; `is_whole`: an empty line ends its head."""
     if "\r\n " in head or "\r\n\t" in head:
         head = FOLD_PATTERN.sub(" ", head)
     lines = head.split("\r\n")
     headers: Headers = {}
     message = parse_start_line(lines[0], headers)
-    trouble = "" if separator else "the head does not end with an empty line"
+    trouble = "" if is_whole else "the head does not end with an empty line"
     for line in islice(lines, 1, None):
         name, colon, value = line.partition(":")
         if not colon:
@@ -339,6 +343,34 @@ def parse(data: bytes) -> Request | Response:
         raise MalformedError(trouble or "a bare CR, LF or NUL in the head", 400, request)
     message.body = body
     return message
+
+
+def glance(head: str, body: bytes) -> Response | None:
+    """The response, if it looks as nearly all do; None: it has to be read line by line."""
+    found = RESPONSE_PATTERN.match(head)
+    if found is None or "\0" in head:
+        return None
+    rest = read_rest(head[found.end() :])
+    if rest is None:
+        return None
+    others, length = rest
+    if length != len(body):
+        if length > len(body):
+            return None
+        if length >= 0:
+            body = body[:length]
+    status, reason, via, call_id, to, from_, later_to, later_call_id, cseq = found.groups()
+    if (to is None) == (later_to is None) or (call_id is None) == (later_call_id is None):
+        return None
+    headers: Headers = {
+        "Via": [via.strip(BLANKS)],
+        "From": [from_.strip(BLANKS)],
+        "To": [(to or later_to).strip(BLANKS)],
+        "Call-ID": [(call_id or later_call_id).strip(BLANKS)],
+        "CSeq": [cseq.strip(BLANKS)],
+        **others,
+    }
+    return Response(int(status), reason, headers, body)
 
 
 def parse_start_line(line: str, headers: Headers) -> Request | Response:

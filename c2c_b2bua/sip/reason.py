@@ -7,7 +7,8 @@ import msgspec
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import parse_parameters
 from c2c_b2bua.sip.grammar import CONTROL_PATTERN, delta_seconds, quote, unquote
-from c2c_b2bua.sip.message import REASON_PHRASES, Message
+from c2c_b2bua.sip.message import Message
+from c2c_b2bua.sip.phrases import REASON_PHRASES
 
 Q850 = {
     "UNALLOCATED_NUMBER": 1, "NO_ROUTE_TRANSIT_NET": 2, "NO_ROUTE_DESTINATION": 3, "CHANNEL_UNACCEPTABLE": 6,

@@ -11,7 +11,7 @@ from struct import Struct
 
 import msgspec
 
-from c2c_b2bua.sip.message import REASON_PHRASES
+from c2c_b2bua.sip.phrases import REASON_PHRASES
 
 ENTRY = Struct("<fH")
 """Seconds; status in 10 bits (0: a request), method in 4, whether we sent it, AGAIN."""

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interfaces, Target
 from c2c_b2bua.sip.grammar import CONTROL_PATTERN, split_list
-from c2c_b2bua.sip.message import REASON_PHRASES, MalformedError, Request, Response, parse
+from c2c_b2bua.sip.message import MalformedError, Request, Response, parse
+from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT
 from c2c_b2bua.transaction.actions import (
@@ -117,8 +118,11 @@ class TransactionLayer(Sending):
         try:
             message = parse(data)
             message.flow = flow
-            message.check_identity()
-            work = self.request(message, flow, now) if isinstance(message, Request) else self.response(message, now)
+            if isinstance(message, Response):
+                work = self.response(message, now)
+            else:
+                message.check_identity()
+                work = self.request(message, flow, now)
         except MalformedError as error:
             work = self.malformed(error, error.request, flow)
         except SipError as error:
@@ -171,10 +175,12 @@ class TransactionLayer(Sending):
         """To the client transaction it answers; one that answers none is dropped (§18.1.2), unless it makes a dialog."""
         client = self.clients.get(response_key(response))
         if client is None:
+            response.check_identity()
             work = self.stray(response) if response.cseq.method == "INVITE" and response.status // 100 == 2 else []
             if work:
                 self.saw(response.call_id, RECEIVED["INVITE"] | response.status, now)
             return work
+        response.check_answer(client.request)
         if client.state == COMPLETED:
             self.saw(client.owner, RECEIVED[client.request.method] | response.status, now)
         return client.receive(response, now)
