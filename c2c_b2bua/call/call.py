@@ -224,8 +224,8 @@ class Call:
             return hunt.no_progress(self, name, now)
         if name in ("first news", "last word"):
             return refer.timer(self, name, now) if self.state == REFERRING else []
-        if name == "patience":
-            return delayed_offer.out_of_patience(self, now) if self.state == RINGING_B else []
+        if name.startswith("patience"):
+            return delayed_offer.out_of_patience(self, name, now)
         self.backing_off -= {name.removeprefix("glare ")}
         return reinvite.tell(self, now)
 

@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from c2c_b2bua.call.payload_types import as_answer
-from c2c_b2bua.dialog.leg import Leg
+from c2c_b2bua.dialog.leg import UP, Leg
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.unacked import PATIENCE
 from c2c_b2bua.sdp import SessionDescription, held_answer
@@ -59,16 +59,24 @@ MARGIN = 4.0
 OFFER_WANTED = (400, 415, 421, 488, 501, 606)
 """What phones and carriers say to an INVITE that brings no offer, and they wish it did."""
 ACK_IS_DUE = Why("NO_ANSWER", 408, "the first phone could not wait any longer")
+ANSWER_IS_DUE = Why("RECOVERY_ON_TIMER_EXPIRE", 408, "the first phone did not answer our re-INVITE")
 
 
 def wait_for_b(call: Call, now: float) -> Work:
     """A made an offer that B will answer; so long as A waits."""
-    return [StartTimer(call.id, "patience", now + PATIENCE - MARGIN)]
+    return [StartTimer(call.id, "patience a", now + PATIENCE - MARGIN)]
 
 
-def out_of_patience(call: Call, now: float) -> Work:
-    """B has not answered yet: A is put on hold; a browser, which cannot be, is let go."""
-    if call.a.owed_ack is None:
+def wait_for_a(call: Call, now: float) -> Work:
+    """B made an offer that A will answer; so long as B waits."""
+    return [StartTimer(call.id, "patience b", now + PATIENCE - MARGIN)]
+
+
+def out_of_patience(call: Call, timer: str, now: float) -> Work:
+    """B has not answered yet: A is put on hold; a browser, which cannot be, is let go. Or A has not: both are."""
+    if timer == "patience b":
+        return call.end("error", ANSWER_IS_DUE, now) if call.b.owed_ack is not None else []
+    if call.a.owed_ack is None or call.b.state == UP:
         return []
     return hold(call) or call.end("timer", ACK_IS_DUE, now)
 

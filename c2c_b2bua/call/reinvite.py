@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from c2c_b2bua.call import early_media, hunt
-from c2c_b2bua.call.delayed_offer import give_answer, hold, wait_for_b
+from c2c_b2bua.call.delayed_offer import give_answer, hold, wait_for_a, wait_for_b
 from c2c_b2bua.call.payload_types import as_offer, holds_good
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.info import answer_info
@@ -74,7 +74,7 @@ def join(call: Call, now: float) -> Work:
     if a.owed_ack is not None and call.b.owed_ack is None:
         return [*give_answer(call, a, said), *told(call, "a", now)]
     call.owed |= {"a"}
-    return tell(call, now)
+    return [*(wait_for_a(call, now) if call.b.owed_ack is not None else []), *tell(call, now)]
 
 
 def tell(call: Call, now: float) -> Work:

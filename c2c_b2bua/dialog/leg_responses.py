@@ -21,6 +21,8 @@ from c2c_b2bua.transaction.actions import SendRequest, Work
 
 AGAIN = {*HEADERS, 420, 421, 422}
 NO_UPDATE = (405, 501)
+GONE = (408, 481)
+"""The peer does not know the dialog any more, or cannot be reached (§12.2.1.2)."""
 
 
 def receive_response(leg: Leg, request: Request, response: Response, is_local: bool, now: float) -> Work:
@@ -43,7 +45,10 @@ def receive_response(leg: Leg, request: Request, response: Response, is_local: b
         return refer_response(leg, response)
     if request.method == "INFO" and response.status >= 200:
         key = leg.informs.pop(request.cseq.number, "")
-        return [events.InformAnswered(leg.call, leg.name, key, response)]
+        told: Work = [events.InformAnswered(leg.call, leg.name, key, response)]
+        if response.status not in GONE or leg.state != UP:
+            return told
+        return [*told, *leg.break_off(why_of(response.status, response, response.reason))]
     return []
 
 
@@ -210,7 +215,7 @@ def reinvite_response(leg: Leg, request: Request, response: Response, now: float
     if request.method == "UPDATE" and status in NO_UPDATE:
         leg.takes_update = False
         return leg.reoffer(SessionDescription.parse(request.body), now)
-    if status in (408, 481):
+    if status in GONE:
         # The peer does not know the dialog any more, or is gone (§12.2.1.2).
         return leg.break_off(why_of(status, response, response.reason))
     if request is leg.refresh:
@@ -231,7 +236,7 @@ def update_response(leg: Leg, response: Response, now: float) -> Work:
         with suppress(SipError):
             leg.dialog.refresh(response)
         return [*agree(leg, response, now), events.Refreshed(leg.call, leg.name, False)]
-    if status in (408, 481):
+    if status in GONE:
         return leg.break_off(why_of(status, response, response.reason))
     if status in NO_UPDATE and leg.session is not None:
         leg.takes_update = False
