@@ -18,12 +18,14 @@ USERS = {"1001": "secret1"}
 URI = "sip:1001@acme.example.com"
 
 
-def secured(directory: Path, extensions: dict[str, str]) -> tuple[Server, str, Path]:
+def secured(
+    directory: Path, extensions: dict[str, str], users: dict[str, str] = USERS, **calls: object
+) -> tuple[Server, str, Path]:
     """A server that speaks WSS, its address there and its certificate."""
     certificate, key = Authority(directory).certificate(LOOPBACK)
     port = free_port()
     sip = {"listen": [f"udp:{LOOPBACK}:{free_port()}", f"wss:{LOOPBACK}:{port}"]}
-    server = Server(directory / "server", extensions, sip=sip, users=USERS)
+    server = Server(directory / "server", extensions, calls=calls, sip=sip, users=users)
     with server.config.open("a") as config:
         config.write(f'\n[sip.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n')
     return server, f"wss://{LOOPBACK}:{port}", certificate
@@ -86,3 +88,29 @@ async def test_a_browser_behind_a_relay_is_joined(tmp_path: Path, ender: str, sc
     assert (record["result"], record["ended_by"], legs(record)) == ("success", ender, ["a", "b"])
     assert record["bridged_at"]
     assert all(leg(record, name)["sip_code"] == 200 for name in "ab")
+
+
+@pytest.mark.parametrize("ender", ["a", "b"])
+async def test_two_browsers_are_joined(tmp_path: Path, ender: str) -> None:
+    """The first makes the offer, with its keys; the second answers it, and each hears the other's tone."""
+    users = {"1001": "secret1", "1002": "secret2"}
+    server, address, certificate = secured(tmp_path, {}, users, offer="none")
+    async with (
+        server,
+        JsSip(tmp_path / "a", address, certificate, URI, "secret1") as a,
+        JsSip(tmp_path / "b", address, certificate, "sip:1002@acme.example.com", "secret2") as b,
+    ):
+        await a.happened("registered")
+        await b.happened("registered")
+        document = await server.create("1001")
+        call_id = (await server.connect(document, "1002"))["call_id"]
+        assert "a=fingerprint" in (await a.happened("answering"))["sdp"]
+        assert "a=fingerprint" in (await b.happened("answering"))["sdp"]
+        await a.happened("heard")
+        await b.happened("heard")
+        await (a if ender == "a" else b).hang_up()
+        await a.happened("ended")
+        await b.happened("ended")
+        record = await server.ended(document, call_id)
+        await server.nothing_lives()
+    assert (record["result"], record["ended_by"], legs(record)) == ("success", ender, ["a", "b"])

@@ -16,6 +16,18 @@ function microphone() {
   return out.stream;
 }
 
+// Told once sound has come in: packets that decode to more than silence.
+async function listen(session) {
+  for (;;) {
+    const connection = session.connection;
+    if (!connection || connection.connectionState === "closed") return;
+    for (const [, report] of await connection.getStats()) {
+      if (report.type === "inbound-rtp" && report.totalAudioEnergy > 0) return tell("heard", { packets: report.packetsReceived });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 function take(session, isRelayed) {
   site.onmessage = () => session.terminate();
   session.on("sdp", (said) => {
@@ -28,7 +40,13 @@ function take(session, isRelayed) {
     tell("ringing", { to: session.remote_identity.uri.toString() });
     session.answer({ mediaStream: microphone(), pcConfig: { iceServers: [] } });
   });
-  session.on("confirmed", () => tell("confirmed"));
+  session.on("peerconnection", ({ peerconnection }) => {
+    peerconnection.ontrack = ({ streams: [stream] }) => Object.assign(new Audio(), { srcObject: stream }).play();
+  });
+  session.on("confirmed", () => {
+    tell("confirmed");
+    listen(session);
+  });
   for (const event of ["ended", "failed"]) {
     session.on(event, ({ originator, cause }) => tell(event, { originator, cause }));
   }
