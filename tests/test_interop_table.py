@@ -93,7 +93,7 @@ def test_one_that_does_not_is_found(named: str) -> None:
 def test_every_cell_names_tests() -> None:
     matrix = lines("Peer × behaviour")
     assert len({cells[0] for cells in matrix}) == len(matrix) > 30
-    assert {len(cells) for cells in matrix} == {7}
+    assert {len(cells) for cells in matrix} == {8}
     assert all(any(named_in(cell) for cell in cells[1:]) for cells in matrix)
     others = lines("Others")
     assert others and all(named_in(test) for _, _, test in others)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tests.sipp.server import Server
 from tests.sipp.stage import leg, legs
 
 from .baresip import Baresip
-from .nat import INSIDE, Nat, UnavailableError
+from .nat import INSIDE, Nat
 from .test_tls import with_tls
 
 USERS = {"1001": "secret1", "1002": "secret2"}
@@ -43,15 +42,6 @@ async def test_two_registered_phones_hear_each_other(tmp_path: Path, transport: 
 
 
 # ── behind a NAT ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-def nat() -> Iterator[Nat]:
-    try:
-        with Nat() as made:
-            yield made
-    except UnavailableError as error:
-        pytest.skip(str(error))
 
 
 def server_for(nat: Nat, directory: Path) -> Server:
