@@ -12,7 +12,8 @@ from urllib.parse import unquote
 from c2c_b2bua.dialog import events
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import NameAddr
-from c2c_b2bua.sip.message import REASON_PHRASES, Request, Response
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.transaction.actions import Reply, StartTimer, Work
 
