@@ -31,18 +31,21 @@ class Client(ClientTransaction):
         ClientTransaction.__init__(self, key, owner, flow, TRYING, request, data)
 
     def start(self, now: float) -> Work:
-        work: Work = [Send(self.sent, self.flow), StartTimer(self.key, "F", now + TIMER_F)]
-        if not self.flow.is_reliable:
-            self.interval = T1
-            work.append(StartTimer(self.key, "E", now + T1))
-        return work
+        if self.flow.is_reliable:
+            return [Send(self.sent, self.flow), StartTimer(self.key, "F", now + TIMER_F)]
+        self.interval = T1
+        return [Send(self.sent, self.flow), StartTimer(self.key, "E", now + T1)]
 
 
 def retransmit(transaction: Client, message: None, now: float) -> Work:
-    """Twice the interval each time up to T2; T2 at once when a provisional came (§17.1.2.2)."""
+    """Twice the interval each time up to T2; T2 at once when a provisional came (§17.1.2.2).
+
+    The first time timer F is set too, for which most have no use any more by then.
+    """
+    give_up: Work = [StartTimer(transaction.key, "F", now - T1 + TIMER_F)] if transaction.interval == T1 else []
     interval = T2 if transaction.state == PROCEEDING else min(2 * transaction.interval, T2)
     transaction.interval = interval
-    return [Send(transaction.sent, transaction.flow), StartTimer(transaction.key, "E", now + interval)]
+    return [Send(transaction.sent, transaction.flow), StartTimer(transaction.key, "E", now + interval), *give_up]
 
 
 def complete(transaction: Client, response: Response, now: float) -> Work:

@@ -34,11 +34,10 @@ class InviteClient(ClientTransaction):
         ClientTransaction.__init__(self, key, owner, flow, CALLING, request, data)
 
     def start(self, now: float) -> Work:
-        work: Work = [Send(self.sent, self.flow), StartTimer(self.key, "B", now + TIMER_B)]
-        if not self.flow.is_reliable:
-            self.interval = T1
-            work.append(StartTimer(self.key, "A", now + T1))
-        return work
+        if self.flow.is_reliable:
+            return [Send(self.sent, self.flow), StartTimer(self.key, "B", now + TIMER_B)]
+        self.interval = T1
+        return [Send(self.sent, self.flow), StartTimer(self.key, "A", now + T1)]
 
     def abandon(self) -> None:
         """The INVITE has gone to another target; until timer B this one may still turn up, and is then cancelled.
@@ -49,10 +48,16 @@ class InviteClient(ClientTransaction):
 
 
 def retransmit(transaction: InviteClient, message: None, now: float) -> Work:
+    """Twice the interval each time. The first time timer B is set too, for which most have no use any more by then."""
+    give_up: Work = [StartTimer(transaction.key, "B", now - T1 + TIMER_B)] if transaction.interval == T1 else []
     if not transaction.sent:
-        return []
+        return give_up
     transaction.interval *= 2
-    return [Send(transaction.sent, transaction.flow), StartTimer(transaction.key, "A", now + transaction.interval)]
+    return [
+        Send(transaction.sent, transaction.flow),
+        StartTimer(transaction.key, "A", now + transaction.interval),
+        *give_up,
+    ]
 
 
 def hush(transaction: InviteClient, response: Response, now: float) -> Work:

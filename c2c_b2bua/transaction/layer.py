@@ -132,7 +132,8 @@ class TransactionLayer(Sending):
     def tick(self, now: float) -> list[Action]:
         """Let due timers pass until one has something to do; call again while `next_due` is not later than `now`."""
         timers = self.timers
-        while (due := timers.next_due) is not None and due <= now:
+        heap = timers.heap
+        while heap and heap[0][0] <= now:
             _, _, self.acting, name = timers.pop()
             machine = self.machine_of(self.acting)
             work = machine.timer(name, now) if machine is not None else []
@@ -265,10 +266,16 @@ class TransactionLayer(Sending):
 
     def settle(self, work: Work, now: float) -> list[Action]:
         """Carry out actions until none is left; what they cause joins the end of the line. Returns those for outside."""
-        carry_out = self.carry_out
+        carry_out, out = self.carry_out, self.out
         for action in work:
-            work.extend(carry_out[type(action)](action, now))
-        out, self.out = self.out, []
+            kind = type(action)
+            if kind is Send:
+                out.append(action)
+            else:
+                more = carry_out[kind](action, now)
+                if more:
+                    work += more
+        self.out = []
         return out
 
     def put_out(self, action: Action, now: float) -> Work:

@@ -85,5 +85,5 @@ class Timers:
             self.size += len(kept)
             heap += [*kept][:1]
         heapify(heap)
-        self.heap = heap
+        self.heap[:] = heap
         self.swept_to = max(SWEEP_FROM, 2 * self.size)

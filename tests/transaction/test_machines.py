@@ -95,13 +95,29 @@ ACK = (
 
 
 def test_invite_client_starts() -> None:
-    assert invite_client().start(10.0) == [Send(b"INVITE", UDP), StartTimer("k", "B", 42.0), StartTimer("k", "A", 10.5)]
+    assert invite_client().start(10.0) == [Send(b"INVITE", UDP), StartTimer("k", "A", 10.5)]
     assert invite_client(TCP).start(10.0) == [Send(b"INVITE", TCP), StartTimer("k", "B", 42.0)]
 
 
 def test_invite_client_doubles_its_interval_without_limit() -> None:
     machine = invite_client()
     assert schedule(machine, machine.start(0.0), 31.9, "A") == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
+
+
+def test_invite_client_sets_timer_b_with_its_first_repetition() -> None:
+    machine = invite_client()
+    machine.start(10.0)
+    assert machine.timer("A", 10.5) == [Send(b"INVITE", UDP), StartTimer("k", "A", 11.5), StartTimer("k", "B", 42.0)]
+    assert machine.timer("A", 11.5) == [Send(b"INVITE", UDP), StartTimer("k", "A", 13.5)]
+
+
+def test_invite_client_that_was_left_and_rang_before_any_repetition_still_ends() -> None:
+    machine = invite_client()
+    machine.start(10.0)
+    machine.abandon()
+    machine.receive(RINGING, 10.1)
+    assert machine.timer("A", 10.5) == [StartTimer("k", "B", 42.0)]
+    assert machine.timer("B", 42.0) == [Forget("k")]
 
 
 def test_invite_client_times_out_with_408() -> None:
@@ -183,8 +199,15 @@ def test_every_class_of_refusal_is_acknowledged(status: int) -> None:
 
 
 def test_client_starts() -> None:
-    assert client().start(10.0) == [Send(b"BYE", UDP), StartTimer("k", "F", 42.0), StartTimer("k", "E", 10.5)]
+    assert client().start(10.0) == [Send(b"BYE", UDP), StartTimer("k", "E", 10.5)]
     assert client(TCP).start(10.0) == [Send(b"BYE", TCP), StartTimer("k", "F", 42.0)]
+
+
+def test_client_sets_timer_f_with_its_first_repetition() -> None:
+    machine = client()
+    machine.start(10.0)
+    assert machine.timer("E", 10.5) == [Send(b"BYE", UDP), StartTimer("k", "E", 11.5), StartTimer("k", "F", 42.0)]
+    assert machine.timer("E", 11.5) == [Send(b"BYE", UDP), StartTimer("k", "E", 13.5)]
 
 
 def test_client_doubles_its_interval_up_to_t2() -> None:
@@ -198,7 +221,7 @@ def test_client_asks_every_t2_once_the_peer_is_at_work() -> None:
     machine.start(0.0)
     assert machine.receive(BYE_TRYING, 0.1) == [Respond("leg", BYE, BYE_TRYING)]
     assert machine.state == "PROCEEDING"
-    assert machine.timer("E", 0.5) == [Send(b"BYE", UDP), StartTimer("k", "E", 4.5)]
+    assert machine.timer("E", 0.5) == [Send(b"BYE", UDP), StartTimer("k", "E", 4.5), StartTimer("k", "F", 32.0)]
     assert machine.timer("E", 4.5) == [Send(b"BYE", UDP), StartTimer("k", "E", 8.5)]
 
 
