@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from c2c_b2bua.dialog.extensions import ALLOW, SUPPORTED_VALUE
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.sip.fields import CSeq, NameAddr
@@ -11,11 +13,10 @@ from c2c_b2bua.sip.uri import Uri
 
 def compose_invite(party: Party, call_id: str, tag: str) -> Request:
     """The first INVITE to a party; Via and Contact come with the flow, the body with the offer."""
-    caller = NameAddr(Uri.parse(party.from_uri), party.from_name, {"tag": tag})
     headers = {
         "Via": [],
         "Max-Forwards": ["70"],
-        "From": [str(caller)],
+        "From": [f"{print_caller(party.from_uri, party.from_name)};tag={tag}"],
         "To": [f"<{party.uri}>"],
         "Call-ID": [call_id],
         "CSeq": ["1 INVITE"],
@@ -37,6 +38,12 @@ def compose_invite(party: Party, call_id: str, tag: str) -> Request:
     request = Request("INVITE", party.uri, headers)
     request.read_cseq = CSeq(1, "INVITE")
     return request
+
+
+@lru_cache(maxsize=1024)
+def print_caller(uri: str, name: str) -> str:
+    """Who calls, as in From; the same in very many calls."""
+    return str(NameAddr(Uri.parse(uri), name))
 
 
 def compose_cancel(invite: Request) -> Request:

@@ -104,8 +104,9 @@ def fitted(answer: SessionDescription, offer: SessionDescription) -> SessionDesc
             continue
         if given.kind != asked.kind:
             raise SipError(f"{given.kind} answers an offer of {asked.kind}", 488)
-        known = set(asked.formats)
-        if known.isdisjoint(given.formats) and set(asked.codecs.values()).isdisjoint(given.codecs.values()):
+        if given.formats[0] in asked.formats or not set(asked.formats).isdisjoint(given.formats):
+            continue
+        if set(asked.codecs.values()).isdisjoint(given.codecs.values()):
             raise SipError(f"no codec of those offered for {asked.kind}", 488)
     count = len(offer.media)
     if len(answer.media) > count:

@@ -39,9 +39,10 @@ class Interface(msgspec.Struct, frozen=True):
     """`host:port` as Via wants it; made from the above."""
     contact: str = ""
     """Where requests inside our dialogs shall come, as a Contact value; made from the above."""
-
     secure_contact: str = ""
     """The same for who called a SIPS URI."""
+    via: str = ""
+    """Our Via up to the branch; made from the above."""
 
     def __post_init__(self) -> None:
         sent_by = f"{bracketed(self.host)}:{self.port}"
@@ -50,6 +51,7 @@ class Interface(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "contact", f"<sip:{self.user}@{sent_by}{transport}>")
         secure = ";transport=ws" if self.transport in ("WS", "WSS") else ""
         msgspec.structs.force_setattr(self, "secure_contact", f"<sips:{self.user}@{sent_by}{secure}>")
+        msgspec.structs.force_setattr(self, "via", f"SIP/2.0/{self.transport} {sent_by};branch=")
 
     @property
     def is_ipv6(self) -> bool:
@@ -154,15 +156,29 @@ class Interfaces:
     def __init__(self, interfaces: list[Interface]) -> None:
         self.interfaces = interfaces
         self.by_kind: dict[tuple[str, bool], Interface] = {}
-        self.flow_to = lru_cache(maxsize=4096)(self.find_flow)
+        self.find = lru_cache(maxsize=4096)(self.find_way)
         for interface in interfaces:
             self.by_kind.setdefault((interface.transport, interface.is_ipv6), interface)
         self.kinds = list(self.by_kind)
 
-    def find_flow(self, address: str, hop: Hop) -> Flow:
+    def way_to(self, uri: Uri) -> Flow | Hop:
+        """The flow to the hop that a Route or Request-URI names; the hop itself when its address is to be found first.
+
+        SipError 416 for a scheme of others, 503 without a way.
+        """
+        parameters = uri.parameters
+        if not parameters:
+            return self.find(uri.scheme, uri.host, uri.port, "")
+        return self.find(uri.scheme, parameters.get("maddr") or uri.host, uri.port, uri.transport)
+
+    def find_way(self, scheme: str, host: str, port: int | None, named: str) -> Flow | Hop:
+        hop = find_hop(scheme, host, port, named)
+        return hop if hop.address is None else self.flow_to(hop.address, hop)
+
+    def flow_to(self, address: str, hop: Hop) -> Flow:
         """The flow to `hop` at IP `address`; without a named transport UDP is taken, else the first stream we listen on.
 
-        SipError 503 when we have no socket of that kind. `flow_to` is the same, remembered.
+        SipError 503 when we have no socket of that kind.
         """
         is_ipv6 = ":" in address
         named = hop.transport or ("TLS" if hop.is_secure else "")

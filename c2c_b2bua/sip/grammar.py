@@ -67,6 +67,13 @@ def delta_seconds(text: str | None) -> int | None:
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else None
 
 
+def has_bare(head: str, ends: int) -> bool:
+    """Whether a CR or LF is none of so many line ends, or a NUL stands where no backslash makes it a quoted-pair."""
+    if head.count("\n") != ends or head.count("\r") != ends:
+        return True
+    return "\0" in head and head.count("\0") != head.count("\\\0")
+
+
 def split_list(text: str) -> list[str]:
     """Split a comma-separated header value (§7.3.1); commas in quotes and in angle brackets do not count."""
     if "," not in text:

@@ -10,7 +10,7 @@ from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import MAGIC_COOKIE, Challenge, CSeq, NameAddr, Via
 from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.glance import BLANKS, RESPONSE_PATTERN, read_rest
-from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, split_list
+from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, has_bare, split_list
 from c2c_b2bua.sip.headers import SINGLE_HEADERS, SPELLINGS, canonical_name
 from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.uri import Uri
@@ -21,11 +21,7 @@ Headers = dict[str, list[str]]
 FOLD_PATTERN = re.compile(r"(?:\r\n[ \t]+)+")
 MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
-
-
-def has_bare_nul(head: str) -> bool:
-    """Whether a NUL stands anywhere but behind the backslash of a quoted-pair, where the grammar lets it."""
-    return "\0" in head and head.count("\0") != head.count("\\\0")
+LINE_ENDS_AND_NUL = b"\r\n\0"
 
 
 @lru_cache(maxsize=4096)
@@ -167,14 +163,19 @@ class Message:
     def __bytes__(self) -> bytes:
         """Print it. ValueError when a value holds a line end or NUL: such a message would say something else."""
         body = self.body
-        lines = [f"{name}: {value}" for name, values in self.headers.items() for value in values]
-        lines.insert(0, self.start_line())
+        lines = [self.start_line()]
+        for name, values in self.headers.items():
+            if len(values) == 1:
+                lines.append(f"{name}: {values[0]}")
+            else:
+                lines += [f"{name}: {value}" for value in values]
         lines.append(f"Content-Length: {len(body)}\r\n\r\n")
-        head = "\r\n".join(lines)
+        text = "\r\n".join(lines)
+        head = text.encode("utf-8", "surrogateescape")
         ends = len(lines) + 1
-        if head.count("\n") != ends or head.count("\r") != ends or has_bare_nul(head):
+        if len(head.translate(None, LINE_ENDS_AND_NUL)) != len(head) - 2 * ends and has_bare(text, ends):
             raise ValueError(f"a line end or NUL inside a header of {lines[0]!r}")
-        return head.encode("utf-8", "surrogateescape") + body
+        return head + body
 
 
 class Request(Message):
@@ -337,8 +338,7 @@ def read_closely(head: str, is_whole: bool, body: bytes) -> Request | Response:
             trouble = trouble or f"Content-Length {text}, but {len(body)} bytes of body"
         else:
             body = body[: int(text)]
-    ends = len(lines) - 1
-    if trouble or head.count("\n") != ends or head.count("\r") != ends or has_bare_nul(head):
+    if trouble or has_bare(head, len(lines) - 1):
         request = message if isinstance(message, Request) else None
         raise MalformedError(trouble or "a bare CR, LF or NUL in the head", 400, request)
     message.body = body

@@ -65,22 +65,16 @@ class Sending:
 
     def send_request(self, action: SendRequest, now: float) -> Work:
         request = action.request
-        try:
-            hop = Hop.of(action.hop)
-        except SipError as error:
-            return self.cannot_send(action, error.reason)
         if action.flow is not None:
-            return [] if self.holds(action) else self.go(action, Attempt(action.flow), None, now)
+            return [] if self.holds(action) else self.go(action, action.flow, None, now)
         if request.flow is not None:
             # A second try, with credentials: only the target that gave the nonce knows it.
             return self.launch(action, [request.flow], now)
-        if hop.address is None:
-            return self.locate(action, hop)
         try:
-            flow = self.interfaces.flow_to(hop.address, hop)
+            way = self.interfaces.way_to(action.hop)
         except SipError as error:
             return self.cannot_send(action, error.reason)
-        return self.go(action, Attempt(flow), None, now)
+        return self.locate(action, way) if isinstance(way, Hop) else self.go(action, way, None, now)
 
     def send_ack(self, action: SendAck, now: float) -> Work:
         ack = action.ack
@@ -90,12 +84,10 @@ class Sending:
         if ack.flow is not None:
             return self.launch_ack(ack, ack.flow)
         try:
-            hop = Hop.of(ack.hop)
-            if hop.address is None:
-                return self.locate(action, hop)
-            return self.launch_ack(ack, self.interfaces.flow_to(hop.address, hop))
+            way = self.interfaces.way_to(ack.hop)
         except SipError:
             return []
+        return self.locate(action, way) if isinstance(way, Hop) else self.launch_ack(ack, way)
 
     def locate(self, action: SendRequest | SendAck, hop: Hop) -> Work:
         self.tickets += 1
@@ -106,13 +98,15 @@ class Sending:
         """Go to the first of these targets, and keep the others; those known to be dead come last."""
         first, *rest = self.dead.last(flows, now)
         search = Search(action, [Attempt(flow) for flow in rest]) if rest else None
-        return self.go(action, Attempt(first), search, now)
+        return self.go(action, first, search, now)
 
-    def go(self, action: SendRequest, attempt: Attempt, search: Search | None, now: float) -> Work:
-        """Open the client transaction; a request too long for UDP takes TCP where we have it."""
-        request, flow = action.request, attempt.flow
+    def go(
+        self, action: SendRequest, flow: Flow, search: Search | None, now: float, after_stream: bool = False
+    ) -> Work:
+        """Open the client transaction; a request too long for UDP takes TCP where we have it, and has not failed there."""
+        request = action.request
         data = self.stamp(request, flow)
-        if len(data) > MTU_LIMIT and flow.transport == "UDP" and action.flow is None and not attempt.after_stream:
+        if len(data) > MTU_LIMIT and flow.transport == "UDP" and action.flow is None and not after_stream:
             stream = self.interfaces.over("TCP", flow)
             if stream is not None:
                 request.headers["Via"] = []
@@ -146,7 +140,7 @@ class Sending:
         request.flow = flow
         if not headers["Via"]:
             branch = self.tokens.branch()
-            headers["Via"] = [f"SIP/2.0/{interface.transport} {interface.sent_by};branch={branch};rport"]
+            headers["Via"] = [f"{interface.via}{branch};rport"]
             request.read_via = None
         if "Contact" in headers:
             # §8.1.1.8: a SIPS Request-URI wants a SIPS Contact.
@@ -196,7 +190,7 @@ class Sending:
             return []
         self.part(search)
         action.request.headers["Via"] = []
-        return self.go(action, attempt, search, now)
+        return self.go(action, attempt.flow, search, now, attempt.after_stream)
 
     def elsewhere(self, action: Elsewhere, now: float) -> Work:
         """The target has been silent for a while: leave its transaction behind, and try the next one."""
