@@ -29,6 +29,7 @@ from c2c_b2bua.call import reinvite
 from c2c_b2bua.call.delayed_offer import hold
 from c2c_b2bua.call.news import LegAnswered, LegRinging
 from c2c_b2bua.dialog import events, referral
+from c2c_b2bua.dialog.leg import UP
 from c2c_b2bua.sip.reason import Why, cause_of
 from c2c_b2bua.transaction.actions import StartTimer, Work
 
@@ -89,7 +90,9 @@ def timer(call: Call, name: str, now: float) -> Work:
 
 
 def call_b_ourselves(call: Call, now: float) -> Work:
-    """The other way to the same end."""
+    """The other way to the same end, unless A has hung up meanwhile."""
+    if call.a.state != UP:
+        return referral.leave(call.a, now)
     if call.a.referral is not None:
         call.a.referral.is_over = True
     call.b.invited_at = None

@@ -120,6 +120,8 @@ def failed(call: Call, ended_by: EndedBy, why: Why, now: float) -> Work:
     assert call.transfer is not None
     side = call.transfer.leg
     work = told(call, why.status or 500)
+    # One may have spoken for all (6xx).
+    work += [action for leg in hunt.ringing(call, side) for action in leg.hang_up(why, now)]
     call.transfer = None
     call.state = "BRIDGED"
     if call.leg(side).state == DOWN:

@@ -42,6 +42,8 @@ def receive_response(leg: Leg, request: Request, response: Response, is_local: b
     if request is leg.bye and response.status >= 200:
         return leg.down(now, events.Down(leg.call, leg.name))
     if leg.referral is not None and request is leg.referral.request:
+        if response.status in GONE and not is_local and leg.state == UP:
+            return leg.break_off(why_of(response.status, response, response.reason))
         return refer_response(leg, response)
     if request.method == "INFO" and response.status >= 200:
         key = leg.informs.pop(request.cseq.number, "")
