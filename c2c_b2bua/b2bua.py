@@ -96,12 +96,16 @@ class B2bua(TransactionLayer):
     def connect(self, order: CallOrder, now: float) -> list[Action]:
         """Start a call. SipError when A's next hop is no SIP URI."""
         hop = Hop.of(order.a.hop)
-        call = Call(order, self.tokens, self.interfaces.address_for(hop), now)
+        call = Call(order, self.tokens_for(order), self.interfaces.address_for(hop), now)
         self.calls[order.call_id] = call
         self.legs[call.a.key] = call.a
         self.legs[call.b.key] = call.b
         self.touched[call.id] = self.newcomer = call
         return self.settle(call.start(now), now)
+
+    def tokens_for(self, order: CallOrder) -> Tokens:
+        """Where a call draws its tokens."""
+        return self.tokens
 
     def hang_up(self, call_id: str, now: float, why: Why = HUNG_UP, ended_by: EndedBy = "api") -> list[Action]:
         """End a call; one that is not there, or is ending, is left alone."""
@@ -180,7 +184,7 @@ class B2bua(TransactionLayer):
         if leg is None:
             if request.method == "REGISTER" and self.registrar.domains:
                 return self.registrar.receive(key, request, now)
-            return [Reply(key, answer_stranger(request, self.tokens.tag()))]
+            return [Reply(key, answer_stranger(request, self.tokens_of(request).tag()))]
         if request.method == "UPDATE":
             self.touch(leg)
         return receive_request(leg, key, request, now)

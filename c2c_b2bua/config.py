@@ -168,6 +168,8 @@ class Calls(Section, frozen=True):
     allowed_hosts: list[str] = []
     open_dial_first_contact: bool = False
     contact_cooldown: Seconds = 0.0
+    replays: str = ""
+    replays_kept: Annotated[int, Meta(ge=1)] = 1000
 
 
 class Webhooks(Section, frozen=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -21,6 +20,7 @@ from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.call.record import LegName
 from c2c_b2bua.config import HOST_PORT, Listen, Sip
 from c2c_b2bua.dialog.leg import CANCELLING
+from c2c_b2bua.recording.recorder import Recorded, Recorder
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import Registrar
 from c2c_b2bua.registration.trunk import TrunkChanged, TrunkOrder
@@ -29,9 +29,11 @@ from c2c_b2bua.sip.flow import DEFAULT_PORTS, Flow, Interface, Interfaces
 from c2c_b2bua.sip.message import parse
 from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.storage.recordings import Recordings
 from c2c_b2bua.transaction.actions import Action, Locate, Send
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transport.connections import Connections
+from c2c_b2bua.transport.default_route import default_address
 from c2c_b2bua.transport.flood import Flood
 from c2c_b2bua.transport.resolver import Resolver
 from c2c_b2bua.transport.udp import UdpSocket
@@ -221,12 +223,13 @@ class Shell:
 
 
 class Engine(Shell):
-    """The B2BUA on real sockets."""
+    """The B2BUA on real sockets; with `recordings` every call is recorded there."""
 
     core: B2bua
 
-    def __init__(self, sip: Sip) -> None:
+    def __init__(self, sip: Sip, recordings: Recordings | None = None) -> None:
         super().__init__(sip)
+        self.recordings = recordings
         self.answer_strangers = sip.answer_strangers
         self.subscribers: list[Callable[[CallNews], None]] = []
         self.phone_subscribers: list[Callable[[Bound | Unbound], None]] = []
@@ -239,7 +242,7 @@ class Engine(Shell):
         """Set, while closing, once no leg is left that waits to be cancelled."""
 
     def make_core(self, interfaces: Interfaces, tokens: Tokens) -> B2bua:
-        return B2bua(interfaces, tokens, self.answer_strangers)
+        return (Recorder if self.recordings else B2bua)(interfaces, tokens, self.answer_strangers)
 
     @property
     def registrar(self) -> Registrar:
@@ -314,6 +317,10 @@ class Engine(Shell):
             if all(line.is_over for line in self.core.lines.values()):
                 self.left.set()
             return
+        if isinstance(news, Recorded):
+            if self.recordings:
+                self.recordings.keep(news.call_id, news.line, news.is_last)
+            return
         assert isinstance(news, CallNews)
         for subscriber in self.subscribers:
             subscriber(news)
@@ -383,16 +390,3 @@ def call_id_of(data: bytes) -> str:
         return parse(data).call_id
     except SipError:
         return ""
-
-
-def default_address(wildcard: str) -> str:
-    """Our address on the way to everybody else; loopback without a way. Nothing is sent for it."""
-    family, far, near = (
-        (socket.AF_INET6, "2001:db8::1", "::1") if ":" in wildcard else (socket.AF_INET, "192.0.2.1", "127.0.0.1")
-    )
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((far, 9))
-        except OSError:
-            return near
-        return str(probe.getsockname()[0])

@@ -8,6 +8,7 @@ import gc
 import os
 import resource
 import signal
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -17,6 +18,7 @@ from c2c_b2bua.config import Config
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.storage.database import StorageError
+from c2c_b2bua.storage.recordings import Recordings
 
 GOODBYE = 5.0
 """Seconds that phones get to say yes to our BYE or CANCEL."""
@@ -37,7 +39,9 @@ class Server:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.engine = Engine(config.sip)
+        calls = config.calls
+        self.recordings = Recordings(Path(calls.replays), calls.replays_kept) if calls.replays else None
+        self.engine = Engine(config.sip, self.recordings)
         self.exchange = Exchange(config, self.engine)
         self.time_is_up = asyncio.Event()
         """Set: calls that go on are to be ended."""
@@ -126,6 +130,8 @@ class Server:
         self.door.close()
         await self.runner.cleanup()
         await self.exchange.stop()
+        if self.recordings:
+            self.recordings.close()
 
     async def end_calls(self) -> None:
         """Hang up, and let everybody say goodbye, unless somebody is in a hurry."""

@@ -18,6 +18,7 @@ FLOORS: list[list[str]] = [
     ["dialog"],
     ["call", "registration"],
     ["b2bua", "phone"],
+    ["recording"],
     # ═══ waterline ═══
     ["transport", "storage"],
     ["engine"],
@@ -26,7 +27,7 @@ FLOORS: list[list[str]] = [
     ["roof"],
 ]
 ROOF = {"cli", "commands", "server", "ladder", "__main__"}
-BELOW_THE_WATERLINE = {room for floor in FLOORS[: FLOORS.index(["b2bua", "phone"]) + 1] for room in floor}
+BELOW_THE_WATERLINE = {room for floor in FLOORS[: FLOORS.index(["recording"]) + 1] for room in floor}
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 IMPURE = {
     "socket", "asyncio", "time", "datetime", "random", "secrets", "uuid", "os", "logging", "structlog", "threading",

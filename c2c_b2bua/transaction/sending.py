@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
-from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.message import Message, Request, Response
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, SENT
 from c2c_b2bua.transaction.actions import (
@@ -51,6 +51,10 @@ class Sending:
     def is_wanted(self, owner: str, request: Request) -> bool:
         """Whether a request shall still go, that was looked up or whose first target failed."""
         return True
+
+    def tokens_of(self, message: Message) -> Tokens:
+        """Where the tokens for what goes with this message are drawn."""
+        return self.tokens
 
     def opened(self, owner: str, method: str, now: float) -> None:
         """A client transaction of `owner` begins: its request goes out."""
@@ -139,7 +143,7 @@ class Sending:
         headers = request.headers
         request.flow = flow
         if not headers["Via"]:
-            branch = self.tokens.branch()
+            branch = self.tokens_of(request).branch()
             headers["Via"] = [f"{interface.via}{branch};rport"]
             request.read_via = None
         if "Contact" in headers:
