@@ -15,6 +15,7 @@ from c2c_b2bua.service.sentences import (
     HUNG_UP_EARLY,
     NO_SIGN_OF_LIFE,
     OTHERS_WERE_TRIED,
+    TALKED_ON,
     UNREACHABLE,
     UNUSABLE,
 )
@@ -39,10 +40,13 @@ def explain(record: CallRecord) -> str:
 
 def talked(record: CallRecord, leg: LegRecord | None) -> str:
     """Of a call that was bridged: for how long, and who or what ended it."""
-    names = " and ".join(leg.target for leg in record.legs) or "The two"
-    spoke = f"{names} talked for {span(record.bridged_at, record.ended_at)}, then"
+    targets = [leg.target for leg in record.legs]
+    a, b = targets if len(targets) == 2 else ("The one", "the other")
+    name, spent = leg.target if leg else "one of them", span(record.bridged_at, record.ended_at)
+    if record.reason in TALKED_ON:
+        return TALKED_ON[record.reason].format(a=a, b=b, span=spent, name=name)
+    spoke = f"{a} and {b} talked for {spent}, then"
     if record.ended_by in ("a", "b"):
-        name = leg.target if leg else "one of them"
         if record.cause == "NORMAL_CLEARING":
             return f"{spoke} {name} hung up."
         said = f"{record.cause}, {one_line(record.reason)}" if record.reason else str(record.cause)
@@ -105,6 +109,8 @@ def pattern(record: CallRecord, leg: LegRecord | None) -> str:
             return found or BY_REQUEST
         if record.ended_by == "error" and code in UNUSABLE:
             return UNUSABLE[code]
+    elif not code and record.reason in BY_TEXT:
+        return BY_TEXT[record.reason]
     elif leg and leg.answered_at is not None and code in (0, 487):
         return HUNG_UP_EARLY.get(cause, GAVE_A_REASON)
     if code in CHALLENGES and leg and offered_credentials(leg):
@@ -142,6 +148,8 @@ def filled(sentence: str, record: CallRecord, leg: LegRecord | None) -> str:
         who=f'The trunk "{leg.trunk}"' if leg and leg.trunk else f"The phone {target}" if leg else "One of the phones",
         target=target,
         other=next((other.target for other in record.legs if other is not leg), "the other side"),
+        first=record.legs[0].target if record.legs else "the first phone",
+        second=record.legs[1].target if len(record.legs) > 1 else "the second",
         peer=place(leg),
         said=said,
         reason=one_line(record.reason or cause),

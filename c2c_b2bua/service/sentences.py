@@ -1,7 +1,8 @@
 """The sentences of `explanation.py`: for our own words, for SIP codes, for Q.850 causes, and for whatever is left.
 
 Where there are two, the key is whether the leg went by a trunk. In braces: `who` a trunk or a phone, `target` whom the
-leg called, `other` whom the other leg called, `peer` an address, `said` code and phrase, `rang` and `waited` spans of time.
+leg called, `other` whom the other leg called, `first` and `second` whom A and B are, `peer` an address, `said` code and
+phrase, `rang` and `waited` spans of time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,14 @@ BY_TEXT: dict[str, str] = {
     "no ACK": "{who} never acknowledged our answer: see whether advertise is our address as it sees it.",
     "session timer expired": "{who} stopped keeping the session alive: it has lost its network, or was switched off.",
     "the call reached its longest duration": "The call reached its longest duration: raise max_duration if that was too short.",
+    "the first phone did not answer our re-INVITE": "{first} did not answer our re-INVITE before {second} stopped waiting: "
+    "it has lost its network, or was switched off.",
+    "the phone did not say in time how its call went": "{first} was asked to call {second} by itself (REFER), and did not "
+    'say in time how that went: set bridge = "reinvite" if it never does.',
+    "the phone did not say how its call went": "{first} was asked to call {second} by itself (REFER), and did not say how "
+    'that went: set bridge = "reinvite" if it never does.',
+    "the service was stopped while this call was being made": "The service was killed while this call was being made: make "
+    "it again.",
     "internal error": "An error of this service ended the call: its log says more; please report it.",
     "the service is shutting down": "The service was being stopped, and the time for calls to end was over: raise grace.",
     "the service is stopping": "The service was being stopped while the call waited for a trunk: make it again.",
@@ -44,6 +53,12 @@ HUNG_UP_EARLY = {
     "ORIGINATOR_CANCEL": "{target} hung up before the other side had answered.",
 }
 GAVE_A_REASON = "{target} hung up before the two were joined, and said why: {reason}."
+TALKED_ON = {
+    "the phone calls by itself": "{a} called {b} by itself, as it was asked to (REFER): for how long, only the two know.",
+    "the call was handed over": "{a} and {b} talked for {span}, then {name} handed the call over.",
+    "the call was joined with another": "{a} and {b} talked for {span}, then {name} joined the call with another one.",
+}
+"""Ends of calls that were none for those who talked, by our own words."""
 UNUSABLE = {
     488: "{who} described its media in a way that cannot be used ({reason}): report it with the ladder.",
     502: "{who} answered in a way that cannot be used ({reason}): report it with the ladder.",

@@ -11,7 +11,7 @@ import pytest
 
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord
 from c2c_b2bua.service.explanation import explain
-from c2c_b2bua.service.sentences import BY_CAUSE, BY_CODE, BY_TEXT
+from c2c_b2bua.service.sentences import BY_CAUSE, BY_CODE, BY_TEXT, TALKED_ON
 from c2c_b2bua.sip.message import REASON_PHRASES
 from c2c_b2bua.sip.reason import CAUSE_OF_STATUS, Q850
 from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT, pack
@@ -88,12 +88,14 @@ def our_words() -> list[tuple[str, int | None, str]]:
 def test_whatever_we_say_ourselves_is_explained(cause: str, code: int | None, text: str) -> None:
     """A new `Why` wants a sentence in `sentences.py`, unless that of its code says it all."""
     sentence = explain(record("error", cause, code, text))
-    assert text in BY_TEXT or cause == "LOSE_RACE" or sentence != explain(record("error", "-", code)), text
+    assert (
+        text in {**BY_TEXT, **TALKED_ON} or cause == "LOSE_RACE" or sentence != explain(record("error", "-", code))
+    ), text
 
 
 def test_the_words_of_the_service_are_explained() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "c2c_b2bua").rglob("*.py") if path.name != "sentences.py")
-    assert [text for text in BY_TEXT if text not in sources] == []
+    assert [text for text in (*BY_TEXT, *TALKED_ON) if text not in sources] == []
 
 
 @pytest.mark.parametrize("ladder", ladders(), ids=[ladder.name for ladder in ladders()])
@@ -160,6 +162,15 @@ SILENT = (INVITE, (0.5, SENT["INVITE"] | AGAIN), (32.0, RECEIVED["INVITE"] | 408
             record("b", "NORMAL_CIRCUIT_CONGESTION", 480, "All lines busy", "carrier"),
             'The trunk "carrier" has no room for the call (480 All lines busy, NORMAL_CIRCUIT_CONGESTION): lower max_calls '
             "or calls_per_second, or add another trunk.",
+        ),
+        (
+            record("a", "BLIND_TRANSFER", 200, "the phone calls by itself", bridged_at=START + 2),
+            "1001 called 2001 by itself, as it was asked to (REFER): for how long, only the two know.",
+        ),
+        (
+            record("a", "NORMAL_UNSPECIFIED", None, "the phone did not say how its call went"),
+            "1001 was asked to call 2001 by itself (REFER), and did not say how that went: set "
+            'bridge = "reinvite" if it never does.',
         ),
         (record("a", "ORIGINATOR_CANCEL", 487), "1001 hung up before the other side had answered."),
         (record("api", "NORMAL_CLEARING"), "A request hung up after 30 s, before the two were joined."),
