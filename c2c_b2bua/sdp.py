@@ -11,6 +11,10 @@ from c2c_b2bua.sip.errors import SipError
 
 Lines = tuple[str, ...]
 """Lines as they stand, without their ends: `("a=rtpmap:0 PCMU/8000", "a=sendrecv")`."""
+LONGEST = 65536
+"""Bytes of a description that we look at."""
+LONGEST_KNOWN = 4096
+"""Bytes of one that may be remembered, so that nobody fills our memory with long ones."""
 DIRECTION_LINES = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
@@ -82,7 +86,9 @@ class SessionDescription(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, data: bytes) -> SessionDescription:
         """Read one; lenient where phones are (no final line end, LF alone, no s= or t=); SipError 488 when it is none."""
-        return read_description(data)
+        if len(data) > LONGEST:
+            raise SipError(f"a session description of more than {LONGEST} bytes", 488)
+        return known_description(data) if len(data) <= LONGEST_KNOWN else read_description(data)
 
     @property
     def direction(self) -> str:
@@ -137,9 +143,9 @@ class SessionDescription(msgspec.Struct, frozen=True):
         return str(self).encode()
 
 
-@lru_cache(maxsize=1024)
 def read_description(data: bytes) -> SessionDescription:
-    """Read one; the same bytes are the same description, as when a phone says again what it said before."""
+    """Read one."""
+    read = known_lines if len(data) <= LONGEST_KNOWN else read_lines
     # Not splitlines(): U+2028 and its kin may stand in a text (RFC 4566 §9, byte-string).
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")
     if "\r" in text:
@@ -147,7 +153,7 @@ def read_description(data: bytes) -> SessionDescription:
     first, *sections = text.split("\nm=")
     before, found, after = first.partition("\no=")
     origin, _, after = after.partition("\n")
-    session = read_lines(f"{before}\n{after}")
+    session = read(f"{before}\n{after}")
     if "\no=" in after or after[:2] == "o=":
         origin = [line for line in session if line[0] == "o"][-1][2:]
         session = tuple(line for line in session if line[0] != "o")
@@ -156,18 +162,25 @@ def read_description(data: bytes) -> SessionDescription:
     media = []
     for section in sections:
         head, _, lines = section.partition("\n")
-        media.append(parse_media(head.split(), read_lines(lines)))
+        media.append(parse_media(head.split(), read(lines)))
     return SessionDescription(parse_origin(origin), session, tuple(media))
 
 
-@lru_cache(maxsize=4096)
+known_description = lru_cache(maxsize=1024)(read_description)
+"""The same bytes are the same description, as when a phone says again what it said before."""
+
+
 def read_lines(text: str) -> Lines:
-    """The lines of a section but its first: one tuple for all equal ones, for a phone says them in every call."""
+    """The lines of a section but its first."""
     lines = [line for line in text.split("\n") if line and not line.isspace()]
     for line in lines:
         if line[1:2] != "=":
             raise SipError(f"malformed SDP line {line[:40]!r}", 488)
     return tuple(lines)
+
+
+known_lines = lru_cache(maxsize=4096)(read_lines)
+"""One tuple for all equal ones, for a phone says them in every call."""
 
 
 @lru_cache(maxsize=1024)
@@ -229,10 +242,11 @@ def held_answer(offer: SessionDescription, origin: Origin, address: str, codecs:
         if part.kind != "audio" or part.protocol not in PLAIN or not part.port or not common:
             media.append(Media(part.kind, 0, "", part.protocol, part.formats[:1], ()))
             continue
+        numbers = set(common)
         lines = [
             line
             for line in part.lines
-            if line.startswith(("a=rtpmap:", "a=fmtp:")) and line.partition(":")[2].partition(" ")[0] in common
+            if line.startswith(("a=rtpmap:", "a=fmtp:")) and line.partition(":")[2].partition(" ")[0] in numbers
         ]
         media.append(Media(part.kind, 9, "", part.protocol, common, (*lines, "a=inactive")))
     return SessionDescription(origin, session_lines(address), tuple(media))

@@ -11,7 +11,8 @@ from c2c_b2bua.sdp import Media, SessionDescription, renumbered
 
 Codecs = dict[str, str]
 """Payload type -> codec; one dict for all equal ones."""
-DYNAMIC = [str(number) for number in range(96, 128)]
+DYNAMIC = [str(number) for number in (*range(96, 128), *range(35, 64))]
+"""RFC 3551 §3: the dynamic ones, then those that nobody has assigned."""
 
 
 def as_offer(description: SessionDescription, *known: SessionDescription | None) -> SessionDescription:
@@ -23,22 +24,31 @@ def as_offer(description: SessionDescription, *known: SessionDescription | None)
         for earlier in known:
             if earlier is not None and index < len(earlier.media):
                 meanings.update(earlier.media[index].codecs)
-        changes: Codecs = {}
-        for number, codec in part.codecs.items():
-            if meanings.get(number, codec) != codec:
-                changes[number] = number_for(codec, meanings, part, changes)
+        changes = renumbering(part, meanings)
         changed = changed or bool(changes)
         media.append(renumbered(part, changes) if changes else part)
     return SessionDescription(description.origin, description.lines, tuple(media)) if changed else description
 
 
-def number_for(codec: str, meanings: dict[str, str], part: Media, changes: dict[str, str]) -> str:
-    """The number the session has for a codec, or one that nobody uses yet."""
-    for number, meaning in meanings.items():
-        if meaning == codec and number not in part.formats and number not in changes.values():
-            return number
-    taken = {*meanings, *part.formats, *changes.values()}
-    return next(number for number in DYNAMIC if number not in taken)
+def renumbering(part: Media, meanings: dict[str, str]) -> dict[str, str]:
+    """What must change in an offer: to the number that the session has for a codec, else to one that nobody uses yet."""
+    codecs = part.codecs
+    strange = [number for number, codec in codecs.items() if meanings.get(number, codec) != codec]
+    if not strange:
+        return {}
+    taken = set(part.formats)
+    known: dict[str, list[str]] = {}
+    for number, codec in reversed(meanings.items()):
+        if number not in taken:
+            known.setdefault(codec, []).append(number)
+    taken.update(meanings)
+    free = [number for number in reversed(DYNAMIC) if number not in taken]
+    changes: dict[str, str] = {}
+    for number in strange:
+        better = known.get(codecs[number]) or free
+        if better:  # else a second meaning is better than none
+            changes[number] = better.pop()
+    return changes
 
 
 def as_answer(description: SessionDescription, offer: SessionDescription | None) -> SessionDescription:
@@ -47,11 +57,12 @@ def as_answer(description: SessionDescription, offer: SessionDescription | None)
         return description
     media = []
     for part, asked in zip(description.media, offer.media, strict=False):
-        wanted = {codec: number for number, codec in reversed(asked.codecs.items())}
+        theirs = asked.codecs
+        wanted = {codec: number for number, codec in reversed(theirs.items())}
         changes = {
             number: wanted[codec]
             for number, codec in part.codecs.items()
-            if asked.codecs.get(number) != codec and codec in wanted
+            if theirs.get(number) != codec and codec in wanted
         }
         media.append(renumbered(part, changes) if changes else part)
     return SessionDescription(description.origin, description.lines, tuple(media) + description.media[len(media) :])

@@ -9,9 +9,9 @@ import msgspec
 from c2c_b2bua import config
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound, device_of, preference_of
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.fields import NameAddr
+from c2c_b2bua.sip.fields import NameAddr, parse_contact
 from c2c_b2bua.sip.flow import Flow
-from c2c_b2bua.sip.message import Request, parse_contact
+from c2c_b2bua.sip.message import Request
 from c2c_b2bua.sip.reason import legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri

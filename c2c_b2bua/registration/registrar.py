@@ -134,9 +134,10 @@ class Registrar:
         password = password_of(subscriber, given)
         verdict = self.digest.judge(given, "REGISTER", hosts, password, flow.host, now)
         agent = (request.get("User-Agent") or "")[:LONGEST_AGENT]
-        self.digest.answered(given, user, agent, flow.host, verdict == "accepted")
+        name = user[:LONGEST_AGENT]
+        self.digest.answered(given, name, agent, flow.host, verdict == "accepted")
         if verdict != "accepted" or subscriber is None:
-            challenges = self.digest.challenges(given, to.host, user, agent, flow.host, verdict == "stale", now)
+            challenges = self.digest.challenges(given, to.host, name, agent, flow.host, verdict == "stale", now)
             return [self.reply(key, request, 401, WWW_Authenticate=challenges)]
         sender = request.address("From").uri
         if sender.host != to.host or names.get(unquote(sender.user or "")) is not subscriber:

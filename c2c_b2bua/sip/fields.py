@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from c2c_b2bua.sip.errors import SipError
@@ -16,7 +18,7 @@ from c2c_b2bua.sip.grammar import (
     quote,
     unquote,
 )
-from c2c_b2bua.sip.uri import Uri
+from c2c_b2bua.sip.uri import LONGEST_KNOWN, Uri
 
 MAGIC_COOKIE = "z9hG4bK"
 Parameters = dict[str, str | None]
@@ -52,7 +54,7 @@ class NameAddr(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, text: str, what: str = "address") -> NameAddr:
         """Read one; `what` names the header in the SipError."""
-        text = text.strip()
+        text = text.strip(" \t")
         open_bracket = 0
         if text[:1] == '"':
             quoted = QUOTED_STRING_PATTERN.match(text)
@@ -165,6 +167,24 @@ class CSeq(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
+
+
+known_cseq = lru_cache(maxsize=4096)(CSeq.parse)
+"""Every call begins with the same ones."""
+
+
+@lru_cache(maxsize=4096)
+def known_contact(text: str) -> NameAddr:
+    """Phones send the same one over and over."""
+    return NameAddr.parse(text, "Contact")
+
+
+def parse_cseq(text: str) -> CSeq:
+    return known_cseq(text) if len(text) <= LONGEST_KNOWN else CSeq.parse(text)
+
+
+def parse_contact(text: str) -> NameAddr:
+    return known_contact(text) if len(text) <= LONGEST_KNOWN else NameAddr.parse(text, "Contact")
 
 
 class Challenge(msgspec.Struct, frozen=True):

@@ -14,6 +14,8 @@ from c2c_b2bua.sip.uri import Uri
 RELIABLE_TRANSPORTS = frozenset({"TCP", "TLS", "WS", "WSS"})
 SECURE_TRANSPORTS = frozenset({"TLS", "WSS"})
 DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443}
+LONGEST_HOST = 255
+"""Characters of a name in DNS (RFC 1035 §2.3.4)."""
 PREFERENCE = ("UDP", "TCP", "TLS")
 """The transports we open ourselves, in the order we take them where nobody names one."""
 URI_TRANSPORTS = {"TCP": "tcp", "TLS": "tls", "WS": "ws", "WSS": "ws"}
@@ -102,7 +104,10 @@ class Hop(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, uri: Uri) -> Hop:
         """Read the hop out of a Route or Request-URI (RFC 3263 §4.1); SipError 416 for another scheme, 503 without a way."""
-        return find_hop(uri.scheme, uri.parameters.get("maddr") or uri.host, uri.port, uri.transport)
+        host = uri.parameters.get("maddr") or uri.host
+        if len(host) > LONGEST_HOST:
+            raise SipError("the name of a host is too long", 503)
+        return find_hop(uri.scheme, host, uri.port, uri.transport)
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +117,7 @@ def find_hop(scheme: str, host: str, port: int | None, named: str) -> Hop:
         raise SipError(f"cannot send to a {scheme} URI", 416)
     transport = named.upper() or None
     if transport is not None and transport not in DEFAULT_PORTS:
-        raise SipError(f"unknown transport {named}", 503)
+        raise SipError(f"unknown transport {named[:40]}", 503)
     is_secure = scheme == "sips"
     if is_secure:
         if transport == "UDP":

@@ -16,17 +16,21 @@ PING = b"\r\n\r\n"
 class Framer:
     """Collects what a stream brings; `feed` gives whole messages, and PING for each keep-alive to be answered."""
 
-    __slots__ = ("buffer", "searched")
+    __slots__ = ("awaited", "buffer", "searched")
 
     def __init__(self) -> None:
         self.buffer = bytearray()
         self.searched = 0
+        self.awaited = 0
+        """Bytes of the message whose head is here; 0: no head is."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Add bytes; give what became complete. SipError, after that, when the stream cannot be followed: close it."""
         buffer = self.buffer
         buffer += data
         while buffer:
+            if len(buffer) < self.awaited:
+                break
             if buffer[0] in b"\r\n":
                 if buffer.startswith(PING):
                     del buffer[:4]
@@ -52,9 +56,9 @@ class Framer:
                 raise SipError(f"body above {MAX_BODY} bytes", 513)
             total = end + 4 + length
             if len(buffer) < total:
-                self.searched = end
+                self.searched, self.awaited = end, total
                 break
             frame = bytes(memoryview(buffer)[:total])
             del buffer[:total]
-            self.searched = 0
+            self.searched = self.awaited = 0
             yield frame

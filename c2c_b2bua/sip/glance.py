@@ -18,10 +18,10 @@ RESPONSE_PATTERN = re.compile(
 )
 TOP = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
 BLANKS = " \t"
+LONGEST_REST = 1024
 Rest = tuple[dict[str, list[str]], int]
 
 
-@lru_cache(maxsize=4096)
 def read_rest(text: str) -> Rest | None:
     """The other header lines and what Content-Length says, -1 without one; None when they need a closer look."""
     headers: dict[str, list[str]] = {}
@@ -39,3 +39,7 @@ def read_rest(text: str) -> Rest | None:
         else:
             return None
     return headers, length
+
+
+known_rest = lru_cache(maxsize=4096)(read_rest)
+"""The same, remembered, for texts of no more than LONGEST_REST characters."""

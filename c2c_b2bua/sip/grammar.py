@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
-LWS = r"[ \t]*"
+LWS = r"[ \t]*+"  # possessive: two of them with nothing between would else share out their blanks in every way
 QUOTED_STRING = r'"(?:[^"\\\x00-\x08\x0a-\x1f]|\\[\x00-\x09\x0b-\x0c\x0e-\x7f])*"'
 HOSTNAME = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_\-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_\-]*[A-Za-z0-9_])?\.?"
 IPV6REFERENCE = r"\[[0-9A-Fa-f:.]+\]"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from itertools import islice
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.fields import MAGIC_COOKIE, Challenge, CSeq, NameAddr, Via
+from c2c_b2bua.sip.fields import MAGIC_COOKIE, Challenge, CSeq, NameAddr, Via, parse_contact, parse_cseq
 from c2c_b2bua.sip.flow import Flow
-from c2c_b2bua.sip.glance import BLANKS, RESPONSE_PATTERN, read_rest
+from c2c_b2bua.sip.glance import BLANKS, LONGEST_REST, RESPONSE_PATTERN, known_rest, read_rest
 from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, has_bare, split_list
 from c2c_b2bua.sip.headers import SINGLE_HEADERS, SPELLINGS, canonical_name
 from c2c_b2bua.sip.phrases import REASON_PHRASES
@@ -22,18 +21,6 @@ FOLD_PATTERN = re.compile(r"(?:\r\n[ \t]+)+")
 MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
 LINE_ENDS_AND_NUL = b"\r\n\0"
-
-
-@lru_cache(maxsize=4096)
-def parse_cseq(text: str) -> CSeq:
-    """A CSeq; every call begins with the same ones."""
-    return CSeq.parse(text)
-
-
-@lru_cache(maxsize=4096)
-def parse_contact(text: str) -> NameAddr:
-    """A Contact; phones send the same one over and over."""
-    return NameAddr.parse(text, "Contact")
 
 
 class Message:
@@ -350,7 +337,8 @@ def glance(head: str, body: bytes) -> Response | None:
     found = RESPONSE_PATTERN.match(head)
     if found is None or "\0" in head:
         return None
-    rest = read_rest(head[found.end() :])
+    text = head[found.end() :]
+    rest = known_rest(text) if len(text) <= LONGEST_REST else read_rest(text)
     if rest is None:
         return None
     others, length = rest

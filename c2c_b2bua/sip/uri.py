@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -12,6 +13,11 @@ from c2c_b2bua.sip.grammar import ABSOLUTE_URI_PATTERN, SIP_URI_PATTERN, TOKEN_P
 
 # §19.1.4: a URI that has one of these does not equal a URI without it.
 SIGNIFICANT_PARAMETERS = ("user", "ttl", "method", "maddr", "transport")
+
+LONGEST_KNOWN = 256
+"""Characters of a text that may be remembered, so that nobody fills our memory with long ones."""
+ESCAPED_PATTERN = re.compile("[%`]")
+"""Characters of a token that the name of a URI's parameter has only as escapes."""
 
 
 class Uri(msgspec.Struct, frozen=True):
@@ -29,7 +35,7 @@ class Uri(msgspec.Struct, frozen=True):
     @staticmethod
     def parse(text: str) -> Uri:
         """Read a URI without angle brackets; SipError 400 when it is none."""
-        return parse_uri(text)
+        return known_uri(text) if len(text) <= LONGEST_KNOWN else parse_uri(text)
 
     @property
     def is_sip(self) -> bool:
@@ -74,9 +80,8 @@ class Uri(msgspec.Struct, frozen=True):
         return mine_headers == sorted(unquote(header).lower() for header in other.headers.split("&"))
 
 
-@lru_cache(maxsize=4096)
 def parse_uri(text: str) -> Uri:
-    """Read a URI; the result is immutable and shared."""
+    """Read a URI."""
     found = SIP_URI_PATTERN.fullmatch(text)
     if found is None:
         other = ABSOLUTE_URI_PATTERN.fullmatch(text)
@@ -95,7 +100,8 @@ def parse_uri(text: str) -> Uri:
             name, equals, value = parameter.partition("=")
             if "%" in name:
                 plain = unquote(name)
-                name = plain if TOKEN_PATTERN.fullmatch(plain) else name
+                # Only what can be written without an escape, so that it reads the same again.
+                name = plain if TOKEN_PATTERN.fullmatch(plain) and not ESCAPED_PATTERN.search(plain) else name
             name = name.lower()
             if name in parameters:
                 raise SipError(f"parameter {name} twice in URI {text!r}")
@@ -109,3 +115,7 @@ def parse_uri(text: str) -> Uri:
         parameters=parameters,
         headers=headers or "",
     )
+
+
+known_uri = lru_cache(maxsize=4096)(parse_uri)
+"""The same, remembered; the result is immutable and shared."""

@@ -42,6 +42,8 @@ REPEATING = frozenset({"A", "E", "G"})
 """The timers whose work is to send once more what was sent."""
 LASTING = ("B", "F", "H", "L", "M", "J", "D", "I", "K", "ring", "reinvite", "duration")
 """Timers that nearly always last as long as others of their name."""
+LONGEST_FIRST = 1024
+"""Characters of what is remembered of one of them."""
 MOST_FIRSTS = 1000
 """Requests outside a dialog below which nobody looks for those that are over."""
 
@@ -227,7 +229,9 @@ class TransactionLayer(Sending):
 
         Not asked of a REGISTER: it may say twice what it says, and there are phones that do not count theirs.
         """
-        identity = (request.call_id, request.from_tag, request.headers["CSeq"][0])
+        identity = (request.call_id, request.from_tag or "", request.headers["CSeq"][0])
+        if len(key) + sum(map(len, identity)) > LONGEST_FIRST:
+            return False
         first = self.firsts.setdefault(identity, key)
         if first == key:
             if len(self.firsts) > self.most_firsts:
