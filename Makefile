@@ -20,8 +20,14 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-test system-packages
+bench: $(VENV)/.installed-test system-packages .venv-sippy/.installed
 	$(BIN)/python -m tests.bench
+
+# The B2BUA that the bench compares with, in an environment of its own.
+.venv-sippy/.installed:
+	$(PYTHON) -m venv .venv-sippy
+	.venv-sippy/bin/pip install -q --disable-pip-version-check sippy==2.5.0
+	@touch $@
 
 # The tests talk to real peers, SIPp, baresip and Chromium, and run the README's curl. Debian has them all.
 .PHONY: system-packages
@@ -60,4 +66,4 @@ lock: $(VENV)/bin/python
 	$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header -U --extra test -o requirements-test.lock -c requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-sippy

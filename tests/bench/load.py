@@ -13,8 +13,8 @@ CONNECTIONS = 128
 class Load:
     """`accepted` counts answers with 200, `refused` all others."""
 
-    def __init__(self, port: int, path: str, token: str = "", verb: str = "POST") -> None:
-        body = b'{"data":{"contact":"2002"}}' if verb == "POST" else b""
+    def __init__(self, port: int, path: str, token: str = "", verb: str = "POST", contact: str = "2002") -> None:
+        body = b'{"data":{"contact":"%s"}}' % contact.encode() if verb == "POST" else b""
         self.request = (
             f"{verb} {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nX-Auth-Token: {token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
