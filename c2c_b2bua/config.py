@@ -136,6 +136,14 @@ class Storage(Section, frozen=True):
 
     url: Secret = Secret("sqlite:///c2c.db")
     busy_timeout: Seconds = 1.0
+    journal: str = ""
+
+    @property
+    def journal_path(self) -> str:
+        """Where living calls are kept for the process after this one: beside an SQLite file, else where we run."""
+        if self.journal:
+            return self.journal
+        return f"{self.url.removeprefix('sqlite:///')}.calls" if self.url.startswith("sqlite:") else "c2c.calls"
 
 
 class Control(Section, frozen=True):

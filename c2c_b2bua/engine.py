@@ -20,6 +20,7 @@ from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.call.record import LegName
 from c2c_b2bua.config import HOST_PORT, Listen, Sip
 from c2c_b2bua.dialog.leg import CANCELLING
+from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.recording.recorder import Recorded, Recorder
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import Registrar
@@ -227,9 +228,10 @@ class Engine(Shell):
 
     core: B2bua
 
-    def __init__(self, sip: Sip, recordings: Recordings | None = None) -> None:
+    def __init__(self, sip: Sip, recordings: Recordings | None = None, kept: KeptCalls | None = None) -> None:
         super().__init__(sip)
         self.recordings = recordings
+        self.kept = kept
         self.answer_strangers = sip.answer_strangers
         self.subscribers: list[Callable[[CallNews], None]] = []
         self.phone_subscribers: list[Callable[[Bound | Unbound], None]] = []
@@ -242,7 +244,11 @@ class Engine(Shell):
         """Set, while closing, once no leg is left that waits to be cancelled."""
 
     def make_core(self, interfaces: Interfaces, tokens: Tokens) -> B2bua:
-        return (Recorder if self.recordings else B2bua)(interfaces, tokens, self.answer_strangers)
+        kind = Recorder if self.recordings else B2bua
+        self.core = kind(interfaces, tokens, self.answer_strangers, self.kept is not None)
+        if self.kept is not None:
+            self.kept.take_over(self.core, self.now(), self.carry_out)
+        return self.core
 
     @property
     def registrar(self) -> Registrar:
@@ -307,6 +313,8 @@ class Engine(Shell):
         self.carry_out(self.core.refuse_transfer(call_id, leg, key, status, reason, self.now()))
 
     def heard(self, news: Action) -> None:
+        if self.kept is not None and self.kept.hear(news):
+            return
         if isinstance(news, (Bound, Unbound)):
             for listener in self.phone_subscribers:
                 listener(news)

@@ -16,6 +16,7 @@ from aiohttp import web
 from api.app import make_server
 from c2c_b2bua.config import Config
 from c2c_b2bua.engine import Engine
+from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.storage.database import StorageError
 from c2c_b2bua.storage.recordings import Recordings
@@ -41,7 +42,9 @@ class Server:
         self.config = config
         calls = config.calls
         self.recordings = Recordings(Path(calls.replays), calls.replays_kept) if calls.replays else None
-        self.engine = Engine(config.sip, self.recordings)
+        passwords = {trunk.name: str(trunk.password) for trunk in config.trunk}
+        self.kept = KeptCalls(Path(config.storage.journal_path), passwords)
+        self.engine = Engine(config.sip, self.recordings, self.kept)
         self.exchange = Exchange(config, self.engine)
         self.time_is_up = asyncio.Event()
         """Set: calls that go on are to be ended."""
@@ -51,8 +54,10 @@ class Server:
 
     async def start(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
+            # Calls that were taken over are not hung up when we cannot start: somebody will try again.
+            stack.callback(self.kept.close)
+            stack.push_async_callback(self.engine.close_sockets)
             await self.engine.start()
-            stack.push_async_callback(self.engine.close, 0)
             self.runner = web.ServerRunner(make_server(self.exchange), shutdown_timeout=LAST_WORDS)
             await self.runner.setup()
             stack.push_async_callback(self.runner.cleanup)
@@ -132,6 +137,7 @@ class Server:
         await self.exchange.stop()
         if self.recordings:
             self.recordings.close()
+        self.kept.close()
 
     async def end_calls(self) -> None:
         """Hang up, and let everybody say goodbye, unless somebody is in a hurry."""

@@ -21,6 +21,7 @@ FLOORS: list[list[str]] = [
     ["recording"],
     # ═══ waterline ═══
     ["transport", "storage"],
+    ["kept_calls"],
     ["engine"],
     ["handset", "service"],
     ["api"],

@@ -70,7 +70,7 @@ def revive(
         leg.terms = Terms()
         leg.terms.offered, leg.terms.demanded = kept.terms
     if kept.dialog is not None:
-        leg.dialog = dialog_of(kept, kept.dialog, layer.interfaces, party.flow)
+        leg.dialog = dialog_of(leg, kept.dialog, layer.interfaces)
     if kept.session is not None:
         leg.session = session_of(kept.session, kept.offer is None, now)
     if kept.state in (INVITING, RINGING, CANCELLING):
@@ -85,15 +85,17 @@ def revive(
     return leg, go_on(leg, kept, layer, now) if kept.state == UP else []
 
 
-def dialog_of(leg: LegSnapshot, kept: DialogSnapshot, interfaces: Interfaces, given_flow: Flow | None) -> Dialog:
+def dialog_of(leg: Leg, kept: DialogSnapshot, interfaces: Interfaces) -> Dialog:
     dialog = Dialog.__new__(Dialog)
     dialog.call_id = leg.key
     dialog.local, dialog.remote, dialog.remote_tag = kept.local, kept.remote, kept.remote_tag
     # What the peer asked last it may ask again: whether it was answered, only the process that is gone could tell.
     dialog.remote_seq = None if kept.remote_seq is None else kept.remote_seq - 1
     dialog.remote_target, dialog.routes = kept.remote_target, kept.routes
+    dialog.given_flow = leg.party.flow
     dialog.flow = None if kept.place is None else flow_at(kept.place, interfaces)
-    dialog.given_flow = None if given_flow is None else dialog.flow
+    if dialog.flow == dialog.given_flow:
+        dialog.flow = dialog.given_flow
     dialog.plan_route()
     return dialog
 

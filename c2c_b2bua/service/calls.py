@@ -14,6 +14,7 @@ from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, L
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy
 from c2c_b2bua.config import Config
+from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import NotWhitelistedError, TooManyError, UnavailableError
 from c2c_b2bua.service.history import History, encoder, history_id, history_id_at, shown
@@ -44,6 +45,8 @@ class CallEngine(Protocol):
     def now(self) -> float: ...
     @property
     def counts(self) -> dict[str, int]: ...
+    @property
+    def kept(self) -> KeptCalls | None: ...
 
 
 class Calls:
@@ -74,6 +77,7 @@ class Calls:
         self.ended: Counter[str] = Counter()
         self.accepted = 0
         self.bridged = 0
+        history.written = self.is_written
         engine.subscribe(self.hear)
 
     async def start(self) -> None:
@@ -209,7 +213,7 @@ class Calls:
             raise NotWhitelistedError(plan.contact.route)
 
     def admit(self, plan: Plan, now: float) -> LiveCall:
-        """From here on the call counts."""
+        """What the call is from here on; it counts."""
         document = plan.request.document
         has_to_wait = self.needs_to_wait(plan, now)
         token = self.tokens.token() + self.tokens.token()
@@ -228,9 +232,13 @@ class Calls:
             call.expected_start = self.routes.trunks.next_start(self.waiting.enter(call, plan), now)
         else:
             call.takes(plan.ways)
-        self.live[call.call_id] = call
-        self.active[document.id] += 1
+        self.count_in(call)
         return call
+
+    def count_in(self, call: LiveCall) -> None:
+        """From here on the call counts."""
+        self.live[call.call_id] = call
+        self.active[call.document_id] += 1
 
     def forget(self, call: LiveCall) -> None:
         """The call counts no longer."""
@@ -300,6 +308,8 @@ class Calls:
         """What the engine tells of a call."""
         call = self.live.get(news.call_id)
         if call is None:
+            if type(news) is CallEnded:
+                self.is_written(news.call_id)
             return
         match news:
             case LegFailed():
@@ -324,6 +334,11 @@ class Calls:
                 call.settle(cause)
         for listener in self.listeners:
             listener(call, news)
+
+    def is_written(self, call_id: str) -> None:
+        """The record of a call is on disk, or nobody wants it."""
+        if self.engine.kept is not None:
+            self.engine.kept.forget(call_id)
 
     def find(self, account_id: str, call_id: str, document_id: str | None = None) -> LiveCall | None:
         """A call of this account that goes on, of this click-to-call if one is named."""

@@ -16,6 +16,7 @@ from c2c_b2bua.service.history import History
 from c2c_b2bua.service.originate import Planner
 from c2c_b2bua.service.registrations import PhoneEngine, Registrations
 from c2c_b2bua.service.routes import Routes
+from c2c_b2bua.service.survivors import Survivors
 from c2c_b2bua.service.transactions import Extensions, Transactions
 from c2c_b2bua.service.transfers import TransferEngine, Transfers
 from c2c_b2bua.service.trunk_watch import TrunkEngine, TrunkWatch
@@ -77,6 +78,7 @@ class Exchange:
         self.trunk_watch = TrunkWatch(routes.trunks, engine)
         self.trunk_watch.heard.append(self.calls.waiting.wake)
         extensions = Extensions(self.accounts, self.documents)
+        self.survivors = Survivors(self.calls, self.history, extensions)
         self.transactions = Transactions(self.calls, self.history.store, extensions)
         self.webhooks = Webhooks(settings.webhooks, self.history.store, extensions, engine.now, later)
         self.calls.listeners.append(self.webhooks.hear)
@@ -92,7 +94,7 @@ class Exchange:
             await self.documents.start()
             await self.calls.start()
             await self.webhooks.start()
-            await self.history.start()
+            await self.history.start(self.survivors.adopt)
             await self.registrations.start()
             self.trunk_watch.start()
         except BaseException:

@@ -37,11 +37,16 @@ class History:
         self.now = now
         self.closed: Callable[[HistoryRow, CallRecord], None] = lambda row, record: None
         """Told of each call that a killed process left open, and of the record it got."""
+        self.written: Callable[[str], None] = lambda call_id: None
+        """Told the id of each call whose end is on disk."""
+        self.unwritten: dict[str, str] = {}
+        """History id -> call id, of those whose end is not."""
+        store.written = self.are_written
 
-    async def start(self) -> None:
-        """Begin to write; close what a killed process left open."""
+    async def start(self, adopt: Callable[[list[HistoryRow]], list[HistoryRow]] = lambda rows: rows) -> None:
+        """Begin to write; close what a killed process left open, and what `adopt` gives back of it."""
         await self.store.start()
-        abandoned = await self.store.running()
+        abandoned = adopt(await self.store.running())
         for row in abandoned:
             text = "the service was stopped while this call went on"
             self.closed(row, self.close(row.id, row.call_id, row.accepted_at, ABANDONED, text))
@@ -70,6 +75,7 @@ class History:
 
     def end(self, history_id: str, record: CallRecord) -> None:
         """Have the end of a call written."""
+        self.unwritten[history_id] = record.call_id
         self.store.end(
             Ended(
                 id=history_id,
@@ -80,6 +86,13 @@ class History:
                 record=encoder.encode(record).decode(),
             )
         )
+
+    def are_written(self, rows: list[Ended]) -> None:
+        """The store has these on disk."""
+        for row in rows:
+            call_id = self.unwritten.pop(row.id, None)
+            if call_id is not None:
+                self.written(call_id)
 
     async def page(self, account_id: str, document_id: str | None, listing: Listing) -> Page:
         """One page of a click-to-call's calls, empty when there is no such; None: of all the account's.

@@ -6,7 +6,7 @@ All writes go through one task that commits whatever has gathered while the disk
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -105,6 +105,8 @@ class HistoryStore:
         self.insert = Prepared(INSERT, database)
         self.update = Prepared(UPDATE, database)
         self.outbox = Outbox(database, self.something.set)
+        self.written: Callable[[list[Ended]], None] = lambda rows: None
+        """Told of the ends that are on disk."""
 
     async def start(self) -> None:
         """Let the writer write."""
@@ -207,6 +209,7 @@ class HistoryStore:
                 written.set_result(None)
         if changes.posted:
             self.outbox.told(changes.posted)
+        self.written(ended)
         return True
 
     async def page(

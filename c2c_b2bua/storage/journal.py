@@ -123,6 +123,9 @@ class Journal:
             self.path_of_next.unlink(missing_ok=True)
         self.file = self.next = None
 
+    def __contains__(self, call_id: str) -> bool:
+        return self.file is not None and call_id in self.file.places
+
     def keep(self, call_id: str, part: int, value: bytes) -> None:
         """Replace a part of what is kept of a call; it is safe from a kill when this returns."""
         data = framed(Entry(call_id, part, value))

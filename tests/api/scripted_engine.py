@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
+from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import Registrar
 from c2c_b2bua.registration.trunk import TrunkChanged, TrunkOrder
@@ -29,6 +30,7 @@ class ScriptedEngine:
         self.trunk_orders: list[TrunkOrder] = []
         self.trunk_listener: Callable[[TrunkChanged], None] = lambda news: None
         self.clock: float | None = None
+        self.kept: KeptCalls | None = None
         self.then: Callable[[ScriptedEngine, str], None] = lambda engine, call_id: None
 
     def watch(self, orders: Iterable[TrunkOrder]) -> None:

@@ -11,7 +11,12 @@ from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.call import Call
 from c2c_b2bua.call.snapshot import decode_order, encode, with_passwords, without_passwords
 from c2c_b2bua.call.takeover import LOST
+from c2c_b2bua.dialog.dialog import Dialog
+from c2c_b2bua.dialog.extensions import Terms
 from c2c_b2bua.dialog.leg import Leg
+from c2c_b2bua.dialog.offer_answer import OfferAnswer
+from c2c_b2bua.dialog.session_timer import SessionTimer
+from c2c_b2bua.dialog.unacked import Unacked
 from c2c_b2bua.sip.flow import Interfaces
 from c2c_b2bua.sip.message import Request
 from c2c_b2bua.sip.tokens import Tokens
@@ -251,7 +256,6 @@ def test_passwords_of_trunks_are_not_kept() -> None:
 
 # ── nothing is forgotten ─────────────────────────────────────────────────────────────────────────────────────────────
 
-KEPT, REBUILT, DROPPED = "kept", "rebuilt", "dropped"
 LEG = {
     "acks": "dropped: a 2xx that comes again is acknowledged by what is in it",
     "authentication": "rebuilt: from the party; a challenge is answered anew",
@@ -300,8 +304,31 @@ def test_a_transfer_is_forgotten() -> None:
     assert (player.record.ended_by, player.record.cause) == ("a", "NORMAL_CLEARING")
 
 
-@pytest.mark.parametrize(("kind", "known"), [(Leg, LEG), (Call, CALL)])
+DIALOG = {
+    "call_id": "rebuilt: the key of the leg",
+    "given_flow": "rebuilt: that of the party",
+    **dict.fromkeys(["hop", "request_uri", "strict"], "rebuilt: planned anew"),
+    **dict.fromkeys(["flow", "local", "remote", "remote_seq", "remote_tag", "remote_target", "routes"], "kept"),
+}
+MEDIA = dict.fromkeys(["local", "offered", "remote", "state"], "kept")
+SESSION = {
+    "raises": "dropped: patience begins anew",
+    "refusals": "dropped: patience begins anew",
+    **dict.fromkeys(["ends_at", "interval", "is_agreed", "is_ours", "least", "refresh_at"], "kept"),
+}
+UNACKED = {
+    **dict.fromkeys(["deadline", "interval", "timer"], "rebuilt: patience begins anew"),
+    **dict.fromkeys(["key", "response", "sequence", "wants_answer"], "kept"),
+}
+TERMS = dict.fromkeys(["demanded", "offered"], "kept")
+EVERYTHING = [
+    (Leg, LEG), (Call, CALL), (Dialog, DIALOG), (OfferAnswer, MEDIA), (SessionTimer, SESSION), (Unacked, UNACKED),
+    (Terms, TERMS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "known"), EVERYTHING)
 def test_what_becomes_of_everything_that_a_process_knows(kind: type, known: dict[str, str]) -> None:
-    """Whoever gives a leg or a call something to remember says here whether it outlives the process, and why not."""
+    """Whoever gives one of these something to remember says here whether it outlives the process, and why not."""
     assert set(kind.__slots__) == set(known)  # type: ignore[attr-defined]
-    assert {text.partition(":")[0] for text in known.values()} == {KEPT, REBUILT, DROPPED}
+    assert {text.partition(":")[0] for text in known.values()} <= {"kept", "rebuilt", "dropped"}

@@ -150,6 +150,12 @@ class Server:
         await self.abandon()
         assert code == 0, f"the server ended with {code}\n{self.output()}"
 
+    async def kill(self) -> None:
+        """As the kernel does it when memory runs out: no time for anything. It can be started again."""
+        assert self.process
+        self.process.kill()
+        await self.abandon()
+
     async def abandon(self) -> None:
         """Leave nothing behind, however it went."""
         if self.session:

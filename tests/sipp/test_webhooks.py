@@ -54,12 +54,6 @@ class OmicallServer(Server):
         (item,) = await self.history(document)
         return await self.ended(document, item["call_id"])
 
-    async def kill(self) -> None:
-        """As the kernel does it when memory runs out: no time for anything."""
-        assert self.process
-        self.process.kill()
-        await self.abandon()
-
 
 def milliseconds(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
@@ -137,14 +131,23 @@ async def test_a_kill_between_the_end_of_a_call_and_its_delivery_loses_nothing(t
     assert receiver.received.empty()
 
 
-async def test_a_kill_during_a_call_is_told_after_the_next_start(tmp_path: Path) -> None:
-    async with Receiver() as receiver, Sipp("a_answers", tmp_path / "a") as a, Sipp("b_answers", tmp_path / "b") as b:
-        server = OmicallServer(tmp_path / "server", {A_NUMBER: a.uri, B_NUMBER: b.uri})
+@pytest.mark.parametrize(
+    ("a", "b", "before", "ended_by", "cause"),
+    [
+        ("a_answers", "b_hangs_up", ["ringing", "answered"], "b", "NORMAL_CLEARING"),
+        ("a_never_answers", "b_answers", ["ringing"], "error", "RECOVERY_ON_TIMER_EXPIRE"),
+    ],
+)
+async def test_a_call_that_outlives_a_kill_is_told_to_its_end(
+    tmp_path: Path, a: str, b: str, before: list[str], ended_by: str, cause: str
+) -> None:
+    async with Receiver() as receiver, Sipp(a, tmp_path / "a") as phone, Sipp(b, tmp_path / "b") as other:
+        server = OmicallServer(tmp_path / "server", {A_NUMBER: phone.uri, B_NUMBER: other.uri})
         server.add(WEBHOOKS)
         async with server:
             await server.register(receiver)
             call_uuid = await server.call(B_NUMBER)
-            assert [delivery.state for delivery in await receiver.several(2)] == ["ringing", "answered"]
+            assert [delivery.state for delivery in await receiver.several(len(before))] == before
             await server.kill()
             await server.start()
             told = [await receiver.next()]
@@ -152,10 +155,10 @@ async def test_a_kill_during_a_call_is_told_after_the_next_start(tmp_path: Path)
                 told.append(await receiver.next())
             record = await server.record()
     # What arrived just before the kill may arrive again.
-    hangup, cdr = [delivery for delivery in told if delivery.state != "answered"]
+    hangup, cdr = [delivery for delivery in told if delivery.state not in before]
     assert (hangup.state, hangup.sequence, cdr.state, cdr.sequence) == ("hangup", 3, "cdr", 4)
     assert (hangup.body["call_uuid"], cdr.body["transaction_id"]) == (call_uuid, call_uuid)
-    assert (cdr.body["cause"], cdr.body["ended_by"]) == ("RECOVERY_ON_TIMER_EXPIRE", "error")
+    assert (cdr.body["cause"], cdr.body["ended_by"]) == (cause, ended_by)
     assert (cdr.body["from_number"], cdr.body["to_number"]) == (A_NUMBER, B_NUMBER)
     assert hangup.body["date_time"] == milliseconds(record["ended_at"])
 

@@ -1,0 +1,153 @@
+"""The calls of this process in its journal, and those of the process before it that was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from c2c_b2bua.b2bua import B2bua
+from c2c_b2bua.call.call import ENDED
+from c2c_b2bua.call.news import CallEnded, CallNews
+from c2c_b2bua.call.record import CallRecord
+from c2c_b2bua.call.snapshot import (
+    ORDER,
+    RECORD,
+    STATE,
+    Keep,
+    Release,
+    decode_order,
+    decode_record,
+    decode_snapshot,
+    encode,
+    with_passwords,
+    without_passwords,
+)
+from c2c_b2bua.storage.journal import Journal, Parts
+from c2c_b2bua.transaction.actions import Action
+
+log = structlog.get_logger()
+
+
+MOST_PROCESSES = 8
+"""That may have calls of one database at a time, each in a file of its own."""
+
+
+class KeptCalls:
+    """A call is kept until the core has released it and somebody has said, by `forget`, that its record is safe.
+
+    `passwords` are those of trunks, by name: they are not written down. News of calls that are taken over wait until
+    somebody is there to hear them.
+    """
+
+    def __init__(self, path: Path, passwords: Mapping[str, str]) -> None:
+        self.path = path
+        self.journal = Journal(path)
+        self.passwords = passwords
+        self.half_done: set[str] = set()
+        """Calls of which one of the two has happened."""
+        self.core: B2bua | None = None
+        self.ended: dict[str, CallRecord] = {}
+        """Calls that had ended when the process before this one was killed, or have ended since, unheard."""
+        self.taken: list[str] = []
+        self.held: list[CallNews] | None = []
+        """What has happened to the others; None: everything is told at once."""
+
+    def open(self) -> dict[str, Parts]:
+        """What processes that are gone have left. OSError when there can be no journal.
+
+        A process that still runs, because it drains, keeps the file it has: this one takes the next.
+        """
+        left: dict[str, Parts] = {}
+        ours: Journal | None = None
+        for number in range(MOST_PROCESSES):
+            journal = Journal(self.path if not number else self.path.with_name(f"{self.path.name}.{number + 1}"))
+            if ours is not None and not journal.path.exists():
+                continue
+            try:
+                found = journal.open()
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise OSError(error.errno, f"cannot use {journal.path}: {error.strerror or error}") from error
+            left |= found
+            if ours is None:
+                ours = self.journal = journal
+                continue
+            for call_id, parts in found.items():
+                for part, value in parts.items():
+                    ours.keep(call_id, part, value)
+            journal.path.unlink()
+            journal.close()
+        if ours is None:
+            raise OSError(None, f"{MOST_PROCESSES} other processes have {self.path} and those beside it")
+        return left
+
+    def take_over(self, core: B2bua, now: float, carry_out: Callable[[list[Action]], None]) -> None:
+        """Go on with the calls of processes that are gone; one that cannot be is left to be recorded as lost."""
+        self.core = core
+        for call_id, parts in self.open().items():
+            try:
+                snapshot = decode_snapshot(parts[STATE])
+                if RECORD in parts:
+                    self.ended[call_id] = decode_record(parts[RECORD])
+                    if snapshot.state != ENDED:
+                        self.half_done.add(call_id)
+                        continue
+                order = with_passwords(decode_order(parts[ORDER]), self.passwords)
+                actions = core.take_over(order, snapshot, now)
+            except Exception:
+                log.exception("a call cannot be taken over", call_id=call_id)
+                self.journal.drop(call_id)
+                continue
+            self.taken.append(call_id)
+            carry_out(actions)
+        if self.taken:
+            log.warning("calls of a killed process taken over", calls=len(self.taken))
+
+    def survivors(self) -> dict[str, CallRecord]:
+        """How the calls stand that were taken over: those that have ended have an `ended_at`."""
+        calls = self.core.calls if self.core is not None else {}
+        return {name: calls[name].record() for name in self.taken if name in calls} | self.ended
+
+    def release(self, tell: Callable[[CallNews], None]) -> None:
+        """Somebody is there, and knows of the survivors: tell what has happened since."""
+        held, self.held = self.held or [], None
+        self.taken, self.ended = [], {}
+        for news in held:
+            tell(news)
+
+    def close(self) -> None:
+        self.journal.close()
+
+    def hear(self, action: Action) -> bool:
+        """What the core says of its calls, before what it sends goes out; True when nobody else is to hear it now."""
+        if isinstance(action, Keep):
+            if action.order is not None:
+                self.journal.keep(action.call_id, ORDER, encode(without_passwords(action.order)))
+            self.journal.keep(action.call_id, STATE, encode(action.snapshot))
+            return True
+        if isinstance(action, Release):
+            self.done(action.call_id)
+            return True
+        if isinstance(action, CallEnded):
+            self.journal.keep(action.call_id, RECORD, encode(action.record))
+        if self.held is None or not isinstance(action, CallNews):
+            return False
+        if isinstance(action, CallEnded):
+            self.ended[action.call_id] = action.record
+        else:
+            self.held.append(action)
+        return True
+
+    def forget(self, call_id: str) -> None:
+        """The record of a call is on disk, or nobody wants it."""
+        self.done(call_id)
+
+    def done(self, call_id: str) -> None:
+        if call_id in self.half_done:
+            self.half_done.discard(call_id)
+            self.journal.drop(call_id)
+        elif call_id in self.journal:
+            self.half_done.add(call_id)
