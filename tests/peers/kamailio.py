@@ -64,12 +64,19 @@ route[REGISTER] {{
 }}
 """
 CARRIER = """
-route[INVITE] {{
+route[CHALLENGE] {{
     if (!pv_proxy_authenticate("$fd", "{password}", "0")) {{
         if ($rc == -4) proxy_challenge("$fd", "17"); else proxy_challenge("$fd", "1");
         exit;
     }}
     consume_credentials();
+}}
+route[INSIDE] {{
+    $var(sender) = $si + ":" + $sp;
+    if (is_method("BYE") && $var(sender) != "{telephone}") route(CHALLENGE);
+}}
+route[INVITE] {{
+    route(CHALLENGE);
     record_route();
     $du = "sip:{telephone}";
     t_relay();
@@ -187,7 +194,7 @@ class Kamailio:
 
 
 class Carrier(Kamailio):
-    """Registers its customer, challenges every call, record-routes it to `telephone` (`host:port`).
+    """Registers its customer, challenges every call and its end, record-routes it to `telephone` (`host:port`).
 
     `password` is that of any customer. Unless it `says_stale`, a nonce that is over is told by nothing but another one.
     """
@@ -201,16 +208,21 @@ class Carrier(Kamailio):
         secure: Secure | None = None,
         says_stale: bool = True,
     ) -> None:
-        routes = NOTHING + AUTHENTICATED.format(password=password, before="")
+        routes = AUTHENTICATED.format(password=password, before="")
         routes += CARRIER.format(password=password, telephone=telephone)
         super().__init__(directory, routes if says_stale else routes.replace('"17"', '"1"'), nonce, secure)
 
 
-class FullCarrier(Kamailio):
-    """Has no line free, for nobody."""
+class Refusing(Kamailio):
+    """Wants neither calls nor registrations."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, status: int, reason: str) -> None:
         refusals = "".join(
-            f'route[{method}] {{ sl_send_reply("503", "No lines free"); }}\n' for method in ("REGISTER", "INVITE")
+            f'route[{method}] {{ sl_send_reply("{status}", "{reason}"); }}\n' for method in ("REGISTER", "INVITE")
         )
         super().__init__(directory, NOTHING + refusals)
+
+
+def full(directory: Path) -> Refusing:
+    """A carrier that has no line free, for nobody."""
+    return Refusing(directory, 503, "No lines free")

@@ -39,6 +39,11 @@ class Message(NamedTuple):
         return found[1] if found else ""
 
     @property
+    def media(self) -> str:
+        """Where its SDP wants sound: the m= line."""
+        return self.text.partition("\nm=")[2].partition("\n")[0]
+
+    @property
     def direction(self) -> str:
         """Of the media in its SDP; empty without one."""
         found = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)\s*$", self.text, re.M)
@@ -95,7 +100,7 @@ class PjSip(Command):
         return self
 
     async def does(self, command: str) -> None:
-        """`answer`, `hold`, `resume`, `update`, `info` or `hangup`."""
+        """`answer`, `hold`, `resume`, `move` (to other ports), `update`, `info` or `hangup`."""
         await self.write(f"{command}\n")
 
     async def hears(self, frequency: float) -> None:

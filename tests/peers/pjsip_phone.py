@@ -2,7 +2,8 @@
 
 Lines on standard output: `ready`, `registered`, `ringing`, `talking`, `media` (and what it is now),
 `told` (and the answer to an INFO), `ended`.
-Lines on standard input: `answer`, `hold`, `resume`, `update`, `info`, `hangup`. What is on the wire is in `pjsip.log`,
+Lines on standard input: `answer`, `hold`, `resume`, `move`, `update`, `info`,
+`hangup`. What is on the wire is in `pjsip.log`,
 what is heard in `heard.wav`.
 """
 
@@ -75,11 +76,15 @@ class Phone(pj.Account):
         prm = pj.CallOpParam(True)
         match command:
             case "answer":
+                self.due = []
                 self.say(200)
             case "hold":
                 self.call.setHold(prm)
             case "resume":
                 prm.opt.flag = pj.PJSUA_CALL_UNHOLD
+                self.call.reinvite(prm)
+            case "move":
+                prm.opt.flag = pj.PJSUA_CALL_REINIT_MEDIA
                 self.call.reinvite(prm)
             case "update":
                 self.call.update(prm)

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Authority
+from tests.command import c2c
 from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import PATIENCE, TICK, Record, Server
 from tests.sipp.sipp import Sipp
 from tests.sipp.stage import CUSTOMER, leg
 
-from .kamailio import Carrier, Kamailio
+from .kamailio import Carrier, Kamailio, Refusing, full
 
 LOGIN = {"username": "acme", "password": "carrier-secret", "from_user": "acme", "from_host": "carrier.example"}
 
@@ -28,6 +29,14 @@ def with_tls(server: Server, authority: Authority) -> Server:
     tls = f'\n[sip.tls]\ncertificate = "{certificate}"\nkey = "{key}"\nca = "{authority.ca}"\n'
     server.config.write_text(text + tls)
     return server
+
+
+def with_trunk(server: Server, **settings: object) -> None:
+    """One more; those before it go first."""
+    with server.config.open("a") as config:
+        config.write(
+            "\n".join(["[[trunk]]", *(f"{name} = {json.dumps(value)}" for name, value in settings.items()), ""])
+        )
 
 
 @asynccontextmanager
@@ -43,9 +52,7 @@ async def registered(
     server = Server(directory / "server", {"2001": phone}, sip=sip)
     if authority:
         with_tls(server, authority)
-    values = {"name": "carrier", "proxy": kamailio.proxy, "register": True, **LOGIN, **more}
-    with server.config.open("a") as config:
-        config.write("\n".join(["[[trunk]]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]))
+    with_trunk(server, **{"name": "carrier", "proxy": kamailio.proxy, "register": True, **LOGIN, **more})
     async with server:
         yield server
 
@@ -99,6 +106,72 @@ async def test_the_wrong_password(tmp_path: Path) -> None:
         await until(lambda: "REGISTER: 401" in server.output(), server)
         assert 2 <= len(kamailio.seen("REGISTER")) <= 3
         assert (await trunk(server, "not registered"))["next_try"]
+
+
+async def test_refused(tmp_path: Path) -> None:
+    async with (
+        Refusing(tmp_path / "kamailio", 403, "No customer of ours") as kamailio,
+        registered(tmp_path, kamailio) as server,
+    ):
+        await until(lambda: "REGISTER: 403" in server.output(), server)
+        found = await trunk(server, "not registered")
+        assert (found["reason"], len(kamailio.seen("REGISTER"))) == ("REGISTER: 403 No customer of ours", 1)
+
+
+async def test_there_or_not(tmp_path: Path) -> None:
+    kamailio = Carrier(tmp_path / "kamailio", f"{LOOPBACK}:9", "carrier-secret")
+    proxy = f"sip:{LOOPBACK}:{kamailio.port};transport=tcp"
+    async with registered(tmp_path, kamailio, register=False, options_interval=1, proxy=proxy) as server:
+        await trunk(server, "down")
+        async with kamailio:
+            await trunk(server, "up")
+        found = await trunk(server, "down")
+        assert found["answers_options"] is False
+
+
+async def test_the_next_trunk_after_503(tmp_path: Path) -> None:
+    """And what it is told of the caller."""
+    a_port, b_port = free_port(), free_port()
+    async with (
+        full(tmp_path / "full") as without_lines,
+        Carrier(tmp_path / "kamailio", f"{LOOPBACK}:{b_port}", "carrier-secret") as kamailio,
+        c2c("phone", "--listen", f"udp:{LOOPBACK}:{a_port}", "--hangup-after", "0.5") as a,
+        c2c("phone", "--listen", f"udp:{LOOPBACK}:{b_port}") as b,
+    ):
+        for phone in (a, b):
+            await phone.says("^ready ")
+        server = Server(tmp_path / "server", {"2001": f"sip:phone@{LOOPBACK}:{a_port}"})
+        with_trunk(server, name="first", proxy=without_lines.proxy)
+        with_trunk(server, name="second", proxy=kamailio.proxy, identity="pai", hotlines=["+14155550123"], **LOGIN)
+        async with server:
+            document = await server.create("2001")
+            record = await server.ended(document, (await server.connect(document, CUSTOMER))["call_id"])
+            await server.nothing_lives()
+    assert (record["result"], record["ended_by"], leg(record, "b")["trunk"]) == ("success", "a", "second")
+    (attempt,) = record["attempts"]
+    assert (attempt["trunk"], attempt["sip_code"], attempt["reason"]) == ("first", 503, "No lines free")
+    for line in kamailio.seen("INVITE"):
+        assert "from=sip:acme@carrier.example " in line
+        assert "<sip:+14155550123@carrier.example>" in line.partition("asserted=")[2]
+
+
+async def test_a_nonce_that_goes_stale_during_the_call(tmp_path: Path) -> None:
+    """The BYE is challenged anew, and goes again."""
+    a_port, b_port = free_port(), free_port()
+    async with (
+        Carrier(tmp_path / "kamailio", f"{LOOPBACK}:{b_port}", "carrier-secret", nonce=1) as kamailio,
+        c2c("phone", "--listen", f"udp:{LOOPBACK}:{a_port}", "--hangup-after", "3") as a,
+        c2c("phone", "--listen", f"udp:{LOOPBACK}:{b_port}") as b,
+    ):
+        for phone in (a, b):
+            await phone.says("^ready ")
+        async with registered(tmp_path, kamailio, f"sip:phone@{LOOPBACK}:{a_port}", register=False) as server:
+            document = await server.create("2001")
+            record = await server.ended(document, (await server.connect(document, CUSTOMER))["call_id"])
+            await b.says("^ended ")
+            await server.nothing_lives()
+    assert (record["result"], record["ended_by"]) == ("success", "a")
+    assert len(kamailio.seen("BYE")) == 2
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

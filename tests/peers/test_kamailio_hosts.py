@@ -12,7 +12,8 @@ from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import Record, Server
 from tests.sipp.stage import CUSTOMER, leg
 
-from .kamailio import Carrier, FullCarrier, Kamailio
+from .kamailio import Carrier, Kamailio
+from .kamailio import full as full_carrier
 from .test_kamailio import registered, trunk
 
 SECRET = "carrier-secret"
@@ -49,7 +50,7 @@ async def test_the_next_host_takes_what_the_first_refuses(tmp_path: Path) -> Non
     """With a challenge, and with Record-Route: all that follows is for the host that took the call."""
     a_port, b_port = free_port(), free_port()
     async with (
-        FullCarrier(tmp_path / "full") as full,
+        full_carrier(tmp_path / "full") as full,
         Carrier(tmp_path / "free", f"{LOOPBACK}:{b_port}", SECRET) as free,
         NameServer(*records((full, 10), (free, 20))) as dns,
         phone(a_port) as a,
@@ -76,7 +77,7 @@ async def test_a_call_leaves_a_host_that_has_no_line(tmp_path: Path) -> None:
     """Without a registration the INVITE is what meets the 503."""
     a_port, b_port = free_port(), free_port()
     async with (
-        FullCarrier(tmp_path / "full") as full,
+        full_carrier(tmp_path / "full") as full,
         Carrier(tmp_path / "free", f"{LOOPBACK}:{b_port}", SECRET) as free,
         NameServer(*records((full, 10), (free, 20))) as dns,
         phone(a_port, "--hangup-after", "0.5") as a,

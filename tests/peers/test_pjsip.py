@@ -138,6 +138,28 @@ async def test_a_baresip_holds_and_resumes(tmp_path: Path) -> None:
     assert (record["result"], record["ended_by"]) == ("success", "b")
 
 
+async def test_it_moves_its_media(tmp_path: Path) -> None:
+    """To other ports; the other is told where it is now."""
+    async with (
+        PjSip(tmp_path / "a", plays=440) as a,
+        PjSip(tmp_path / "b", plays=880) as b,
+        Server(tmp_path / "server", {"2001": a.uri, "2002": b.uri}) as server,
+    ):
+        document = await server.create("2001")
+        call_id = (await server.connect(document, "2002"))["call_id"]
+        await a.hears(880)
+        before, (active,) = a.messages("INVITE ")[-1], said((a,), "media active")
+        await b.does("move")
+        await a.says("^media active$", active + 1)
+        after = a.messages("INVITE ")[-1]
+        await b.does("hangup")
+        record = await server.ended(document, call_id)
+        await server.nothing_lives()
+    assert (record["result"], record["ended_by"]) == ("success", "b")
+    assert before.media.startswith("audio ") and after.media.startswith("audio ")
+    assert before.media != after.media
+
+
 async def test_what_it_plays_before_it_answers(tmp_path: Path) -> None:
     """Early media by a reliable 183, handed on to who was rung first."""
     async with (
@@ -205,6 +227,39 @@ async def test_registered_and_called(tmp_path: Path, transport: str) -> None:
         record = await server.ended(document, call_id)
         await server.nothing_lives()
     assert (record["result"], record["ended_by"], legs(record)) == ("success", "a", ["a", "b"])
+
+
+async def test_all_phones_of_a_user_ring(tmp_path: Path) -> None:
+    """The first to answer has the call, the other is cancelled."""
+    async with Server(tmp_path / "server", {}, users=USERS) as server:
+        at = {"registrar": f"sip:{LOOPBACK}:{server.sip_port}"}
+        async with (
+            PjSip(tmp_path / "a", "1001", 440, password="secret1", **at) as a,
+            PjSip(tmp_path / "idle", "1002", 660, password="secret2", then=183, **at) as idle,
+            PjSip(tmp_path / "quick", "1002", 880, "tcp", password="secret2", then=183, **at) as quick,
+        ):
+            await server.registrations(3)
+            document = await server.create("1001")
+            call_id = (await server.connect(document, "1002"))["call_id"]
+            for phone in (idle, quick):
+                await phone.says("^ringing$")
+            await quick.does("answer")
+            await idle.says("^ended$")
+            await a.hears(880)
+            await quick.does("hangup")
+            record = await server.ended(document, call_id)
+            await server.nothing_lives()
+    assert (record["result"], record["ended_by"], legs(record)) == ("success", "b", ["a", "b"])
+    assert "talking" not in idle.out
+    assert len(idle.messages("CANCEL ")) == 1
+
+
+async def test_a_wrong_password(tmp_path: Path) -> None:
+    async with Server(tmp_path / "server", {}, users=USERS) as server:
+        at = f"sip:{LOOPBACK}:{server.sip_port}"
+        async with PjSip(tmp_path / "a", "1001", registrar=at, password="guess") as phone:
+            await phone.says("^refused 401 ")
+            await server.registrations(0)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
