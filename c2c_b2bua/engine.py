@@ -93,7 +93,7 @@ class Shell:
         for index, listen in enumerate(self.listen):
             try:
                 if listen.transport == "udp":
-                    udp = await UdpSocket.bind(listen.host, listen.port, self.receive, self.flood)
+                    udp = await UdpSocket.bind(listen.host, listen.port, self.receive, self.undelivered, self.flood)
                     self.udp[index] = udp
                     interfaces.append(self.interface(listen, *udp.address, index))
                 elif listen.transport == "tls" and self.connections.server_tls is None:
@@ -164,6 +164,10 @@ class Shell:
                 actions = self.blame(self.core.acting)
             self.carry_out(actions)
         self.arm()
+
+    def undelivered(self, data: bytes, flow: Flow) -> None:
+        """A datagram of ours came back."""
+        self.carry_out(self.core.undelivered(data, flow, self.now()))
 
     def unreachable(self, flow: Flow) -> None:
         self.carry_out(self.core.unreachable(flow, self.now()))

@@ -23,6 +23,7 @@ from c2c_b2bua.registration.registration import (
     Unregistered,
 )
 from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import Action, SendRequest, StartTimer, Work
@@ -134,6 +135,8 @@ class TrunkLine:
         if number != self.unanswered:
             return []
         reason = f"{response.status} {response.reason}".strip()
+        if is_local and response.status == 503 and response.reason == REASON_PHRASES[503]:
+            reason = "nobody can be reached there"
         return self.missed(f"OPTIONS: {reason}", now)
 
     # ── OPTIONS ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ with requests and responses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -32,7 +33,7 @@ from c2c_b2bua.transaction.actions import (
     Work,
 )
 from c2c_b2bua.transaction.invite_server import InviteServer
-from c2c_b2bua.transaction.matching import response_key, server_key
+from c2c_b2bua.transaction.matching import client_key, response_key, server_key
 from c2c_b2bua.transaction.sending import Sending
 from c2c_b2bua.transaction.server import Server
 from c2c_b2bua.transaction.timers import Timers
@@ -44,6 +45,8 @@ LASTING = ("B", "F", "H", "L", "M", "J", "D", "I", "K", "ring", "reinvite", "dur
 """Timers that nearly always last as long as others of their name."""
 LONGEST_FIRST = 1024
 """Characters of what is remembered of one of them."""
+OWN_BRANCH = re.compile(rb"([A-Z]+) [^\r\n]* SIP/2\.0\r\nVia: [^\r\n;]*;branch=([A-Za-z0-9.-]+);")
+"""The head of a request as we write it: method, branch."""
 MOST_FIRSTS = 1000
 """Requests outside a dialog below which nobody looks for those that are over."""
 
@@ -171,6 +174,19 @@ class TransactionLayer(Sending):
             if same_peer(transaction.flow, flow) and not transaction.turn_back():
                 work += transaction.fail(now)
         return self.settle(work, now)
+
+    def undelivered(self, data: bytes, flow: Flow, now: float) -> list[Action]:
+        """The beginning of a request of ours, that the network could not deliver to the peer of `flow` (§18.4).
+
+        Whoever sends a forged error knows no branch of ours. A response that is lost is said again when it is asked for.
+        """
+        found = OWN_BRANCH.match(data)
+        if found is None:
+            return []
+        client = self.clients.get(client_key(found[2].decode(), found[1].decode()))
+        if client is None or (client.flow.host, client.flow.port) != (flow.host, flow.port):
+            return []
+        return self.settle(client.fail(now), now)
 
     # ── sorting ──────────────────────────────────────────────────────────────────────────────────────────────────
 

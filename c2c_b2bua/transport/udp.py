@@ -1,12 +1,27 @@
-"""SIP over UDP: one socket, one message a datagram (RFC 3261 §18), STUN beside it (RFC 5626 §3.5.2)."""
+"""SIP over UDP: one socket, one message a datagram (RFC 3261 §18), STUN beside it (RFC 5626 §3.5.2).
+
+The socket is read here and not by a transport of the loop: only so are ICMP errors heard, and it costs less.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Callable
-from socket import AF_INET, IPPROTO_IP, IPPROTO_IPV6, SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET, socket
-from typing import Any, cast
+from errno import EMSGSIZE
+from socket import (
+    AF_INET,
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    MSG_ERRQUEUE,
+    SO_RCVBUF,
+    SO_SNDBUF,
+    SOCK_DGRAM,
+    SOL_SOCKET,
+    socket,
+)
+from typing import Any
 
 from c2c_b2bua.sip.flow import Flow, Interface
 from c2c_b2bua.transport import stun
@@ -14,87 +29,197 @@ from c2c_b2bua.transport.flood import Flood
 
 Receive = Callable[[bytes, Flow], None]
 MAX_FLOWS = 10_000
-RECEIVE_BUFFER = 4 * 1024 * 1024
-IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IPV6_MTU = 10, 0, 24
-"""Linux's numbers (linux/in.h, linux/in6.h), which Python does not have."""
+BUFFER = 4 * 1024 * 1024
+LONGEST = 65_536
+AT_ONCE = 64
+"""Datagrams taken in before others on the loop have their turn."""
+MOST_UNSENT = 10_000
+"""Datagrams that wait for room in the kernel; beyond them they are lost, as datagrams may be."""
+
+# Linux's numbers (linux/in.h, linux/in6.h), which Python does not have.
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_RECVERR, IPV6_MTU, IPV6_RECVERR = 10, 0, 11, 24, 25
 SMALLEST_IPV6_MTU = 1280
+UNREACHABLE = ((2, 3), (3, 1))
+"""(ee_origin, ee_type): Destination Unreachable of ICMP and of ICMPv6."""
 
 
-class UdpSocket(asyncio.DatagramProtocol):
-    """A bound socket; what it receives goes to `receive` with the flow it came over."""
+class UdpSocket:
+    """A bound socket; what it receives goes to `receive` with the flow it came over.
 
-    def __init__(self, receive: Receive, flood: Flood) -> None:
+    What the network could not deliver goes to `undelivered`, as much of it as ICMP brings back.
+    """
+
+    def __init__(self, opened: socket, receive: Receive, undelivered: Receive, flood: Flood) -> None:
+        self.opened = opened
         self.receive = receive
+        self.undelivered = undelivered
         self.flood = flood
         self.interface: Interface | None = None
         """Set once there is somebody to receive; until then nothing is taken in."""
         self.flows: dict[Any, Flow] = {}
-        self.transport: asyncio.DatagramTransport | None = None
+        self.unsent: deque[tuple[bytes, tuple[str, int]]] = deque()
+        self.loop = asyncio.get_running_loop()
+        self.is_closed = False
+        self.loop.add_reader(opened.fileno(), self.readable)
 
     @classmethod
-    async def bind(cls, host: str, port: int, receive: Receive, flood: Flood) -> UdpSocket:
+    async def bind(cls, host: str, port: int, receive: Receive, undelivered: Receive, flood: Flood) -> UdpSocket:
         """Open it; OSError when the port is taken."""
-        loop = asyncio.get_running_loop()
-        family, kind, protocol, _, address = (await loop.getaddrinfo(host, port, type=SOCK_DGRAM))[0]
-        # Bound by ourselves: uvloop hides why it could not, and leaves its transport open.
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
         opened = socket(family, kind, protocol)
         try:
             opened.setblocking(False)
             # A burst waits in the kernel rather than being lost; the kernel may grant less.
-            opened.setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)
-            allow_fragments(opened)
+            opened.setsockopt(SOL_SOCKET, SO_RCVBUF, BUFFER)
+            opened.setsockopt(SOL_SOCKET, SO_SNDBUF, BUFFER)
+            if sys.platform == "linux":
+                set_up(opened)
             opened.bind(address)
         except OSError:
             opened.close()
             raise
-        transport, udp = await loop.create_datagram_endpoint(lambda: cls(receive, flood), sock=opened)
-        udp.transport = transport
-        return udp
+        return cls(opened, receive, undelivered, flood)
 
     @property
     def address(self) -> tuple[str, int]:
         """Where it is bound."""
-        assert self.transport is not None
-        name = self.transport.get_extra_info("sockname")
+        name = self.opened.getsockname()
         return str(name[0]), int(name[1])
 
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        if not self.flood.passes(addr[0]):
+    # ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def readable(self) -> None:
+        """Take in what has come; an error that is pending comes out first."""
+        take = self.opened.recvfrom
+        for turn in range(AT_ONCE):
+            try:
+                data, source = take(LONGEST)
+            except BlockingIOError:
+                if not turn:
+                    self.take_errors()
+                return
+            except OSError:
+                self.take_errors()
+                return
+            self.take(data, source)
+            if self.is_closed:
+                return
+
+    def take(self, data: bytes, source: Any) -> None:
+        if not self.flood.passes(source[0]):
             return
         if stun.is_stun(data):
-            answer = stun.answer(data, addr[0], addr[1])
-            if answer is not None and self.transport is not None:
-                self.transport.sendto(answer, addr)
+            answer = stun.answer(data, source[0], source[1])
+            if answer is not None:
+                self.put(answer, source)
             return
-        flow = self.flows.get(addr)
+        flow = self.flow_of(source)
+        if flow is not None:
+            self.receive(data, flow)
+
+    def flow_of(self, source: Any) -> Flow | None:
+        flow = self.flows.get(source)
         if flow is None:
             if self.interface is None:
-                return
+                return None
             if len(self.flows) >= MAX_FLOWS:
                 self.flows.clear()
-            flow = self.flows[addr] = Flow(self.interface, addr[0], addr[1])
-        self.receive(data, flow)
+            flow = self.flows[source] = Flow(self.interface, source[0], source[1])
+        return flow
 
-    def error_received(self, exc: Exception) -> None:
-        """An ICMP error: it does not say for which datagram, so the transaction's timers decide."""
+    def take_errors(self) -> None:
+        """What ICMP says of datagrams of ours. uvloop listens no more to a socket that had an error, until told again."""
+        if self.is_closed:
+            return
+        came_back: list[tuple[bytes, Any]] = []
+        while sys.platform == "linux":
+            try:
+                data, more, _, destination = self.opened.recvmsg(LONGEST, 512, MSG_ERRQUEUE)
+            except OSError:
+                break
+            if any(is_unreachable(value) for _, _, value in more):
+                came_back.append((data, destination))
+        self.loop.remove_reader(self.opened.fileno())
+        self.loop.add_reader(self.opened.fileno(), self.readable)
+        for data, destination in came_back:
+            # Later: it may be that just now something is being sent.
+            self.loop.call_soon(self.give_back, data, destination)
+
+    def give_back(self, data: bytes, destination: Any) -> None:
+        flow = self.flow_of(destination) if destination else None
+        if flow is not None and not self.is_closed:
+            self.undelivered(data, flow)
+
+    # ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def send(self, data: bytes, flow: Flow) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.sendto(data, (flow.host, flow.port))
+        self.put(data, (flow.host, flow.port))
+
+    def put(self, data: bytes, destination: Any) -> None:
+        if self.is_closed:
+            return
+        if self.unsent:
+            self.keep(data, destination)
+            return
+        try:
+            self.opened.sendto(data, destination)
+        except BlockingIOError:
+            self.keep(data, destination)
+            self.loop.add_writer(self.opened.fileno(), self.writable)
+        except OSError:
+            self.put_again(data, destination)
+
+    def put_again(self, data: bytes, destination: Any) -> None:
+        """It may have been the error of an earlier datagram; a second one is its own, and nothing will come of it."""
+        self.take_errors()
+        try:
+            self.opened.sendto(data, destination)
+        except OSError:
+            self.loop.call_soon(self.give_back, data, destination)
+
+    def keep(self, data: bytes, destination: Any) -> None:
+        if len(self.unsent) < MOST_UNSENT:
+            self.unsent.append((data, destination))
+
+    def writable(self) -> None:
+        """There is room again."""
+        while self.unsent:
+            data, destination = self.unsent[0]
+            try:
+                self.opened.sendto(data, destination)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.put_again(data, destination)
+            self.unsent.popleft()
+        self.loop.remove_writer(self.opened.fileno())
 
     def close(self) -> None:
-        if self.transport is not None:
-            cast(Any, self.transport).close()
+        if self.is_closed:
+            return
+        if self.unsent:
+            self.writable()
+        self.is_closed = True
+        self.loop.remove_reader(self.opened.fileno())
+        self.loop.remove_writer(self.opened.fileno())
+        self.opened.close()
 
 
-def allow_fragments(opened: socket) -> None:
-    """Let a long message be cut up on its way, rather than lost on the way to a network with a small MTU.
+def set_up(opened: socket) -> None:
+    """Hear of what cannot be delivered; and let a long message be cut up on its way to a network with a small MTU.
 
     By default Linux forbids that to find out what fits; where a firewall drops the ICMP that would say so, it never does.
     """
-    if sys.platform != "linux":
-        return
     if opened.family == AF_INET:
+        opened.setsockopt(IPPROTO_IP, IP_RECVERR, 1)
         opened.setsockopt(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
     else:
+        opened.setsockopt(IPPROTO_IPV6, IPV6_RECVERR, 1)
         opened.setsockopt(IPPROTO_IPV6, IPV6_MTU, SMALLEST_IPV6_MTU)
+
+
+def is_unreachable(error: bytes) -> bool:
+    """Whether a sock_extended_err says that host, network, port or protocol cannot be reached (RFC 3261 §18.4)."""
+    number, origin, kind = int.from_bytes(error[:4], sys.byteorder), error[4], error[5]
+    return number != EMSGSIZE and (origin, kind) in UNREACHABLE

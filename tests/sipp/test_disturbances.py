@@ -11,14 +11,14 @@ from pathlib import Path
 from tests.sipp.ports import LOOPBACK
 from tests.sipp.server import PATIENCE, TICK, Server
 from tests.sipp.stage import leg, legs
-from tests.sipp.test_scenarios import StageMaker, count, seen
+from tests.sipp.test_scenarios import StageMaker
 
 
 async def test_the_api_hangs_up(stage: StageMaker) -> None:
     """`DELETE …/calls/{call_id}` ends both legs; the record says who did."""
     async with stage(a="a_answers", b="b_answers") as play:
         await play.connect()
-        await seen(play.a, lambda messages: count(messages, "ACK") == 2)
+        await play.server.reaches(play.document, play.call_id, "bridged")
         path = f"/v2/accounts/{play.server.account}/clicktocall/{play.document}/calls/{play.call_id}"
         live = await play.server.request("GET", path, 200)
         assert live["data"]["state"] == "bridged"
@@ -65,7 +65,7 @@ async def test_garbage_disturbs_no_call(stage: StageMaker) -> None:
     """Any bytes on any transport: the call that is going on goes on, and an answerable request is told why not."""
     async with stage(a="a_answers", b="b_answers", max_duration=3.0) as play:
         await play.connect()
-        await seen(play.a, lambda messages: count(messages, "ACK") == 2)
+        await play.server.reaches(play.document, play.call_id, "bridged")
         port = play.server.sip_port
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             udp.settimeout(PATIENCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -145,9 +146,9 @@ async def test_there_or_not(tmp_path: Path) -> None:
         await carriers.trunk(lambda trunk: trunk["state"] == "up")
         assert carriers.played[0]
         await carriers.played[0].passed()
-        # SIPp is gone: nobody answers any more.
+        # SIPp is gone, and the network says so.
         found = await carriers.trunk(lambda trunk: trunk["state"] == "down")
-        assert found["reason"] == "no answer to OPTIONS"
+        assert found["reason"] == "OPTIONS: nobody can be reached there"
 
 
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,16 +175,20 @@ async def test_the_next_trunk_after_503(tmp_path: Path) -> None:
 
 
 async def test_the_next_trunk_after_silence(tmp_path: Path) -> None:
-    async with Carriers(tmp_path, ("", {}), ("b_hangs_up", {}), a="a_answers") as carriers:
-        record = await carriers.called()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((LOOPBACK, free_port()))
+        proxy = {"proxy": f"sip:{LOOPBACK}:{silent.getsockname()[1]}"}
+        async with Carriers(tmp_path, ("", proxy), ("b_hangs_up", {}), a="a_answers") as carriers:
+            record = await carriers.called()
         assert record["result"] == "success"
         assert leg(record, "b")["trunk"] == "t2"
         (attempt,) = record["attempts"]
         assert (attempt["trunk"], attempt["sip_code"], attempt["cause"]) == ("t1", 408, "NO_USER_RESPONSE")
 
 
-async def test_the_next_trunk_where_nobody_listens(tmp_path: Path) -> None:
-    nobody = {"proxy": f"sip:{LOOPBACK}:{free_port()};transport=tcp"}
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_the_next_trunk_where_nobody_listens(tmp_path: Path, transport: str) -> None:
+    nobody = {"proxy": f"sip:{LOOPBACK}:{free_port()};transport={transport}"}
     async with Carriers(tmp_path, ("", nobody), ("b_hangs_up", {}), a="a_answers") as carriers:
         record = await carriers.called()
         assert record["result"] == "success"

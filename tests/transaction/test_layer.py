@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from c2c_b2bua.b2bua import B2bua
@@ -457,3 +459,39 @@ def test_what_is_over_is_not_remembered_for_ever() -> None:
     settle(b2bua)
     b2bua.receive(request("OPTIONS", branch="z9hG4bKx"), PEER, 100.0)
     assert len(b2bua.firsts) <= 2 * MOST_FIRSTS + 1
+
+
+# ── what comes back undelivered (§18.4) ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("change", "flow", "ends"),
+    [
+        (lambda data: data, PEER, True),
+        (lambda data: data[:200], PEER, True),
+        (lambda data: data[:60], PEER, False),
+        (lambda data: b"", PEER, False),
+        (lambda data: data.replace(b"branch=z9hG4bK1-", b"branch=z9hG4bK1-0"), PEER, False),
+        (lambda data: data.replace(b"INVITE", b"BYE"), PEER, False),
+        (lambda data: data, Flow(UDP, "192.0.2.10", 5060), False),
+        (lambda data: data, Flow(UDP, "192.0.2.9", 5061), False),
+        (lambda data: b"SIP/2.0 200 OK" + data, PEER, False),
+    ],
+)
+def test_undelivered(change: Callable[[bytes], bytes], flow: Flow, ends: bool) -> None:
+    """Only the beginning of what we sent, back from where we sent it, fails it."""
+    b2bua = core()
+    (send,) = connect(b2bua, party())
+    assert isinstance(send, Send)
+    ended = [action for action in b2bua.undelivered(change(send.data), flow, 0.1) if isinstance(action, CallEnded)]
+    assert [end.record.sip_code for end in ended] == ([503] if ends else [])
+
+
+def test_undelivered_after_it_was_answered() -> None:
+    b2bua = core()
+    (send,) = connect(b2bua, party())
+    assert isinstance(send, Send)
+    invite = parse(send.data)
+    assert isinstance(invite, Request)
+    b2bua.receive(bytes(invite.response(180, to_tag="x")), PEER, 0.1)
+    assert b2bua.undelivered(send.data, PEER, 0.2) == []

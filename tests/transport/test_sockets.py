@@ -336,13 +336,13 @@ async def test_nothing_is_taken_in_before_there_is_a_core() -> None:
 
     async def listen_late(transport: str, host: str, port: int) -> object:
         udp = starting.udp[0]
-        received = udp.datagram_received
+        take = udp.take
 
-        def datagram_received(data: bytes, addr: object) -> None:
-            received(data, addr)
+        def taken(data: bytes, source: object) -> None:
+            take(data, source)
             early.set()
 
-        udp.datagram_received = datagram_received  # type: ignore[method-assign]
+        udp.take = taken  # type: ignore[method-assign]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             stranger.sendto(b"OPTIONS sip:us SIP/2.0\r\n\r\n", udp.address)
         async with asyncio.timeout(PATIENCE):
