@@ -16,15 +16,21 @@ class Authority:
         openssl(f"-out {self.ca} -keyout {self.key} -subj /CN={name} -addext basicConstraints=critical,CA:TRUE")
 
     def certificate(self, *names: str, file: str = "") -> tuple[Path, Path]:
-        """Certificate and key for these DNS names and IP addresses."""
-        kinds = [f"{'IP' if name.replace('.', '').isdigit() or ':' in name else 'DNS'}:{name}" for name in names]
+        """Certificate and key for these DNS names, IP addresses and SIP URIs."""
         path = self.directory / f"{file or names[0]}.pem"
         key = path.with_suffix(".key")
         openssl(
-            f"-out {path} -keyout {key} -subj /CN=nobody -addext subjectAltName={','.join(kinds)} "
+            f"-out {path} -keyout {key} -subj /CN=nobody -addext subjectAltName={','.join(map(kind, names))} "
             f"-CA {self.ca} -CAkey {self.key}"
         )
         return path, key
+
+
+def kind(name: str) -> str:
+    """A name as openssl wants it."""
+    if name.startswith("sip"):
+        return f"URI:{name}"
+    return f"{'IP' if name.replace('.', '').isdigit() or ':' in name else 'DNS'}:{name}"
 
 
 def openssl(options: str) -> None:

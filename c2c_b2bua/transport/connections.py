@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 
 import structlog
@@ -14,10 +15,12 @@ from c2c_b2bua.config import Limits, Sip
 from c2c_b2bua.sip.flow import SECURE_TRANSPORTS, Flow, Interface
 from c2c_b2bua.transport.networks import Networks
 from c2c_b2bua.transport.stream import StreamConnection
-from c2c_b2bua.transport.tls import client_context, renew, server_context
+from c2c_b2bua.transport.tls import check_name, client_context, renew, server_context
 from c2c_b2bua.transport.websocket import WebSocketConnection
 
 CONNECT_TIMEOUT = 4.0
+GOODBYE = 0.5
+"""Seconds that peers get, when we stop, to take leave of TLS."""
 Peer = tuple[str, str, int, str]
 """Transport, address, port, and the name that TLS has proved; `""`: whoever it is."""
 
@@ -45,6 +48,9 @@ class Connections:
         """Address -> connections it has opened to us."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.count = 0
+        self.is_closing = False
+        self.all_gone = asyncio.Event()
+        """Set, while closing, once no connection is left."""
 
     def load_certificates(self) -> None:
         """Read what TLS needs. OSError names the file that cannot be used."""
@@ -83,9 +89,16 @@ class Connections:
             await server.start_serving()
 
     def opened(self, connection: StreamConnection) -> bool:
-        """Take a connection in; False when the peer, or everybody together, has too many."""
+        """Take a connection in; False when the peer, or everybody together, has too many, or it is not whom we called."""
         flow = connection.flow
-        if not connection.is_ours:
+        if connection.is_ours:
+            if flow.transport == "TLS" and self.tls.verify and connection.transport is not None:
+                try:
+                    check_name(connection.transport.get_extra_info("peercert"), flow.name or flow.host)
+                except OSError as error:
+                    connection.refused = error
+                    return False
+        else:
             callers = self.callers.get(flow.host, 0)
             if len(self.by_number) >= self.limits.connections or (
                 callers >= self.limits.connections_per_address and flow.host not in self.exempt
@@ -109,7 +122,10 @@ class Connections:
         for peer in peers_of(flow):
             if self.by_peer.get(peer) is connection:
                 del self.by_peer[peer]
-        self.unreachable(flow)
+        if not self.is_closing:
+            self.unreachable(flow)
+        elif not self.by_number:
+            self.all_gone.set()
 
     def send(self, data: bytes, flow: Flow) -> None:
         if flow.connection:
@@ -165,6 +181,8 @@ class Connections:
             ssl=self.client_tls if is_secure else None,
             server_hostname=(flow.name or flow.host) if is_secure else None,
         )
+        if connection.refused is not None:
+            raise connection.refused
         return connection
 
     async def close(self) -> None:
@@ -172,8 +190,15 @@ class Connections:
             server.close()
         for task in list(self.tasks):
             task.cancel()
+        self.is_closing = True
         for connection in list(self.by_number.values()):
             connection.close()
+        if self.by_number:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await self.all_gone.wait()
+        for connection in list(self.by_number.values()):
+            connection.abort()
 
 
 def peer_of(flow: Flow) -> Peer:

@@ -52,6 +52,8 @@ class StreamConnection(asyncio.Protocol):
         self.framer = Framer()
         self.flow = Flow(interface, "", 0, number, name)
         self.transport: asyncio.Transport | None = None
+        self.refused: OSError | None = None
+        """Why it was not taken in."""
         self.has_spoken = is_ours
         self.opened_at = self.heard_at = 0.0
         self.began_at = 0.0

@@ -7,6 +7,7 @@ import re
 import ssl
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from c2c_b2bua.config import Limits, Sip, Tls
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.transport.tls import names_of
 from tests.certificates import Authority
 from tests.transport.peers import TcpPeer, TcpPhone, UdpPeer, engine, options
 from tests.transport.test_sockets import Ends, order
@@ -35,9 +37,9 @@ def believer(authority: Authority) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(authority.ca))
 
 
-def server_of(authority: Authority, *names: str) -> ssl.SSLContext:
+def server_of(authority: Authority, *names: str, file: str = "") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.certificate(*names))
+    context.load_cert_chain(*authority.certificate(*names, file=file))
     return context
 
 
@@ -136,6 +138,49 @@ async def test_the_name_of_the_uri_is_proved(authority: Authority, ours: Tls, tm
         # By its address the host can be had over what stands, whoever it has proved to be.
         running.connect(order(f"sips:a@127.0.0.1:{phone.port}", "call4"))
         assert isinstance(await first.next(), Request)
+
+
+@pytest.mark.parametrize(
+    ("names", "proved"),
+    [
+        (["sip:one.example"], True),
+        (["sip:ONE.example.", "other.example"], True),
+        (["other.example", "One.Example"], True),
+        (["*.example"], False),
+        (["sip:*.example"], False),
+        (["sip:someone@one.example"], False),
+        (["sips:one.example"], False),
+    ],
+)
+async def test_what_a_certificate_may_name(
+    authority: Authority, ours: Tls, tmp_path: Path, names: list[str], proved: bool
+) -> None:
+    """RFC 5922 §7: the domain of the URI, as SIP URI or DNS name; no wildcard is anybody's name."""
+    certificate = server_of(authority, *names, file="peer")
+    async with engine("tls:127.0.0.1:0", tls=ours) as running, TcpPhone.open(tls=certificate) as phone:
+        ends = Ends(running)
+        knows(running, tmp_path, "one.example")
+        running.connect(order(f"sips:a@one.example:{phone.port}"))
+        if proved:
+            assert isinstance(await (await phone.next()).next(), Request)
+        else:
+            assert (await ends.next()).record.sip_code == 503
+            assert not running.connections.by_number and not running.connections.by_peer
+
+
+@pytest.mark.parametrize(
+    ("certificate", "named"),
+    [
+        ({"subject": ((("commonName", "One.example"),),)}, {"one.example"}),
+        ({"subject": ((("commonName", "x"),),), "subjectAltName": (("DNS", "b"),)}, {"b"}),
+        ({"subject": ((("commonName", "x"),),), "subjectAltName": (("email", "a@b"),)}, set()),
+        ({"subjectAltName": (("URI", "https://b"), ("URI", "SIP:b"), ("URI", "sip:b;transport=tls"))}, {"b"}),
+        ({"subjectAltName": (("IP Address", "2001:DB8:0:0:0:0:0:1"),)}, {"2001:db8::1"}),
+        ({}, set()),
+    ],
+)
+def test_names_of_a_certificate(certificate: dict[str, Any], named: set[str]) -> None:
+    assert names_of(certificate) == named
 
 
 @pytest.mark.parametrize("reason", ["name", "authority", "none of either"])
