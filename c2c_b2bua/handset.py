@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from c2c_b2bua.config import Sip
+from c2c_b2bua.config import Sip, Tls
 from c2c_b2bua.engine import Shell
 from c2c_b2bua.phone import Manners, Phone, uri_of
 from c2c_b2bua.registration.registration import Identity
 from c2c_b2bua.sip.flow import Interfaces
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action
+
+NO_FILES = Tls()
 
 
 class Handset(Shell):
@@ -26,8 +28,9 @@ class Handset(Shell):
         manners: Manners,
         heard_of: Callable[[Action], None] | None = None,
         identity: Identity | None = None,
+        tls: Tls = NO_FILES,
     ) -> None:
-        super().__init__(Sip(listen=[listen]), manners.user)
+        super().__init__(Sip(listen=[listen], tls=tls), manners.user)
         self.manners = manners
         self.heard_of = heard_of
         self.identity = identity

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from c2c_b2bua.commands.terminal import colour
+from tests.certificates import Authority
 from tests.command import PATIENCE, Command, c2c, run
 from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import TICK, Server
@@ -125,6 +126,9 @@ async def test_a_bad_configuration(tmp_path: Path, command: str, text: str | Non
         ("phone --answer-after -1", "--answer-after -1.0: expected seconds"),
         ("phone --user a@b", "--user a@b: expected"),
         ("phone --register tel:1", "tel:1: expected sip:"),
+        ("phone --ca nowhere.pem", "--ca nowhere.pem: No such file"),
+        ("phone --key x.pem", "--key x.pem: whose? expected --certificate"),
+        ("call sip:a@127.0.0.1 sip:b@127.0.0.1 --certificate nowhere.pem", "--certificate nowhere.pem: No such file"),
         ("account add acme --realm a_b --config {config}", "--realm expected a domain"),
     ],
 )
@@ -239,6 +243,27 @@ async def test_call() -> None:
         assert lines[-1].endswith("ended by B.")
         await phones.a.says("^ended .*the other side hung up")
         await phones.b.says("^ended .*hung up")
+
+
+async def test_a_call_over_tls(tmp_path: Path) -> None:
+    """Each believes what its --ca has signed, and nobody else."""
+    authority, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
+    certificate, key = authority.certificate(LOOPBACK, file="all")
+    files = f"--certificate {certificate} --key {key} --ca {authority.ca}"
+    a, b, ours = (free_port() for _ in range(3))
+    async with (
+        c2c("phone", *f"--listen tls:{LOOPBACK}:{a} {files}".split()) as first,
+        c2c("phone", *f"--listen tls:{LOOPBACK}:{b} --hangup-after 0.2 {files}".split()) as second,
+    ):
+        await first.says("^ready .*;transport=tls$")
+        await second.says("^ready ")
+        uris = (f"sips:phone@{LOOPBACK}:{a}", f"sips:phone@{LOOPBACK}:{b}")
+        outcome = await run("call", *uris, "--listen", f"tls:{LOOPBACK}:{ours}", *files.split())
+        assert (outcome.code, outcome.err) == (0, "")
+        assert outcome.out.splitlines()[-1].endswith("ended by B.")
+        outcome = await run("call", *uris, "--listen", f"tls:{LOOPBACK}:0", "--ca", str(stranger.ca))
+        assert outcome.code == 1
+        assert "Not bridged: NORMAL_TEMPORARY_FAILURE (SIP 503" in outcome.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

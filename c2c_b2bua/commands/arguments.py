@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from c2c_b2bua.commands.terminal import fail
-from c2c_b2bua.config import HOST_PORT, Config, Listen
+from c2c_b2bua.config import HOST_PORT, Config, Listen, Tls
 from c2c_b2bua.config_file import ConfigError
 from c2c_b2bua.service.settings import load
 from c2c_b2bua.sip.errors import SipError
@@ -58,6 +58,19 @@ def advertised(text: str) -> str:
     if text and not HOST_PORT.fullmatch(text):
         fail(2, f"--advertise {text}: expected host or host:port")
     return text
+
+
+def tls_files(certificate: str, key: str, ca: str) -> Tls:
+    """Who we are and whom we believe over TLS; the files have to be there."""
+    if key and not certificate:
+        fail(2, f"--key {key}: whose? expected --certificate beside it")
+    for option, path in (("--certificate", certificate), ("--key", key), ("--ca", ca)):
+        try:
+            if path:
+                Path(path).open("rb").close()
+        except OSError as error:
+            fail(2, f"{option} {path}: {error.strerror}")
+    return Tls(certificate=certificate, key=key, ca=ca)
 
 
 def secret(text: str) -> str:

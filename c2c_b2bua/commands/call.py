@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.call.record import CallRecord
-from c2c_b2bua.commands.arguments import advertised, bare, listen_address, seconds, secret, sip_uri
+from c2c_b2bua.commands.arguments import advertised, bare, listen_address, seconds, secret, sip_uri, tls_files
 from c2c_b2bua.commands.terminal import fail, run, say, set_up_log
 from c2c_b2bua.config import Sip
 from c2c_b2bua.engine import Engine
@@ -36,6 +36,9 @@ def call(
     password: str = "",
     ring_timeout: float = 30.0,
     max_duration: float = 14400.0,
+    certificate: str = "",
+    key: str = "",
+    ca: str = "",
 ) -> None:
     """Ring A, on its answer ring B, join them; no server, no configuration, the ladder on the screen.
 
@@ -64,11 +67,17 @@ def call(
         Seconds each phone may ring.
     max_duration
         Seconds the whole call may take.
+    certificate
+        PEM file of our certificate, for a --listen tls:…; without one TLS only connects out.
+    key
+        PEM file of its key, if that is not in the same file.
+    ca
+        PEM file of the authorities that are believed; by default those of the system.
     """
     for uri in (a_uri, b_uri, *filter(None, (proxy, from_uri))):
         sip_uri(uri)
     patience = seconds("--ring-timeout", ring_timeout)
-    key = secret(password)
+    word = secret(password)
 
     def party(uri: str, other: str, next_hop: str = "") -> Party:
         return Party(
@@ -77,7 +86,7 @@ def call(
             next_hop=next_hop,
             from_uri=from_uri or bare(other),
             username=username,
-            password=key,
+            password=word,
             ring_timeout=patience,
         )
 
@@ -87,7 +96,11 @@ def call(
         b=party(b_uri, a_uri, proxy),
         max_duration=seconds("--max-duration", max_duration),
     )
-    sip = Sip(listen=[listen_address(text) for text in listen], advertise=advertised(advertise))
+    sip = Sip(
+        listen=[listen_address(text) for text in listen],
+        advertise=advertised(advertise),
+        tls=tls_files(certificate, key, ca),
+    )
     set_up_log("warning")
     record = run(one_call(sip, order))
     who = WHO[record.ended_by or "error"]

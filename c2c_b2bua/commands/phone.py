@@ -8,9 +8,9 @@ import signal
 import sys
 from typing import Annotated
 
-from c2c_b2bua.commands.arguments import Switch, listen_address, secret, sip_uri
+from c2c_b2bua.commands.arguments import Switch, listen_address, secret, sip_uri, tls_files
 from c2c_b2bua.commands.terminal import fail, run, say, set_up_log
-from c2c_b2bua.config import HOST
+from c2c_b2bua.config import HOST, Tls
 from c2c_b2bua.handset import Handset
 from c2c_b2bua.phone import Manners, PhoneNews
 from c2c_b2bua.registration.registration import Identity, Registered, RegistrationFailed, Unregistered
@@ -34,6 +34,9 @@ def phone(
     username: str = "",
     password: str = "",
     expires: int = 3600,
+    certificate: str = "",
+    key: str = "",
+    ca: str = "",
 ) -> None:
     """Be a simulated phone until Ctrl-C: ring, answer, hang up or refuse, as told. It sends no media.
 
@@ -64,6 +67,12 @@ def phone(
         Password for digest challenges; env:NAME takes it from the environment.
     expires
         Seconds the registration is asked for; it is renewed in time.
+    certificate
+        PEM file of our certificate, for a --listen tls:…; without one TLS only connects out.
+    key
+        PEM file of its key, if that is not in the same file.
+    ca
+        PEM file of the authorities that are believed; by default those of the system.
     """
     if not 200 <= reply <= 699:
         fail(2, f"--reply {reply}: expected a final SIP response code, 200 to 699")
@@ -91,12 +100,13 @@ def phone(
         user=user, answer_after=None if never_answer else answer_after, hangup_after=hangup_after, reply=reply
     )
     address = listen_address(listen)
+    tls = tls_files(certificate, key, ca)
     set_up_log("warning")
-    if not run(be_a_phone(address, manners, identity)):
+    if not run(be_a_phone(address, manners, identity, tls)):
         sys.exit(1)
 
 
-async def be_a_phone(listen: str, manners: Manners, identity: Identity | None) -> bool:
+async def be_a_phone(listen: str, manners: Manners, identity: Identity | None, tls: Tls) -> bool:
     """Run it until a signal; False: the registrar does not want it."""
     stopping = asyncio.Event()
     wanted = True
@@ -110,7 +120,7 @@ async def be_a_phone(listen: str, manners: Manners, identity: Identity | None) -
             wanted = False
             stopping.set()
 
-    handset = Handset(listen, manners, heard, identity)
+    handset = Handset(listen, manners, heard, identity, tls)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
