@@ -25,9 +25,8 @@ from c2c_b2bua.recording.recorder import Recorded, Recorder
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
 from c2c_b2bua.registration.registrar import Registrar
 from c2c_b2bua.registration.trunk import TrunkChanged, TrunkOrder
-from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import DEFAULT_PORTS, Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import parse
+from c2c_b2bua.sip.message import call_id_of
 from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.storage.recordings import Recordings
@@ -93,7 +92,7 @@ class Shell:
         for index, listen in enumerate(self.listen):
             try:
                 if listen.transport == "udp":
-                    udp = await UdpSocket.bind(listen.host, listen.port, self.receive, self.undelivered, self.flood)
+                    udp = await UdpSocket.bind(listen.host, listen.port, self.receive, self.unreachable, self.flood)
                     self.udp[index] = udp
                     interfaces.append(self.interface(listen, *udp.address, index))
                 elif listen.transport == "tls" and self.connections.server_tls is None:
@@ -165,12 +164,10 @@ class Shell:
             self.carry_out(actions)
         self.arm()
 
-    def undelivered(self, data: bytes, flow: Flow) -> None:
-        """A datagram of ours came back."""
-        self.carry_out(self.core.undelivered(data, flow, self.now()))
-
-    def unreachable(self, flow: Flow) -> None:
-        self.carry_out(self.core.unreachable(flow, self.now()))
+    def unreachable(self, flow: Flow, back: bytes = b"") -> None:
+        self.carry_out(
+            self.core.undelivered(back, flow, self.now()) if back else self.core.unreachable(flow, self.now())
+        )
 
     # ── out of the core ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -394,11 +391,3 @@ class Engine(Shell):
         super().carry_out(actions)
         if self.is_closing and not self.cancelling:
             self.cancelled.set()
-
-
-def call_id_of(data: bytes) -> str:
-    """The Call-ID of a message, `""` if it has none."""
-    try:
-        return parse(data).call_id
-    except SipError:
-        return ""

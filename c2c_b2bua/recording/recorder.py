@@ -28,6 +28,7 @@ from c2c_b2bua.recording.tape import (
     RefuseTransfer,
     Tick,
     Transfer,
+    Undelivered,
     Unreachable,
     encoder,
     masked,
@@ -166,6 +167,14 @@ class Recorder(B2bua):
             mine = [action for action in out if self.is_of(action, call_id)]
             lines += self.noted(call_id, now, given, mine)[:1]
         return [*lines, *out]
+
+    def undelivered(self, data: bytes, flow: Flow, now: float) -> list[Action]:
+        client = self.sender_of(data, flow)
+        call_id = self.call_of(client.owner) if client is not None else None
+        out = super().undelivered(data, flow, now)
+        if call_id is None:
+            return out
+        return self.noted(call_id, now, Undelivered(Packet.of(data, flow, self.interfaces.interfaces)), out)
 
     def hang_up(self, call_id: str, now: float, why: Why = HUNG_UP, ended_by: EndedBy = "api") -> list[Action]:
         out = super().hang_up(call_id, now, why, ended_by)

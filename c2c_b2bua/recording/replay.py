@@ -21,6 +21,7 @@ from c2c_b2bua.recording.tape import (
     RefuseTransfer,
     Tick,
     Transfer,
+    Undelivered,
     Unreachable,
     decoder,
     encoder,
@@ -126,6 +127,8 @@ class Replay:
                 return core.located(self.tickets[number], targets, now)
             case Unreachable(over):
                 return core.unreachable(Packet(over).flow(self.ours), now)
+            case Undelivered(packet):
+                return core.undelivered(packet.data, packet.flow(self.ours), now)
             case HangUp(why, ended_by):
                 return core.hang_up(self.order.call_id, now, why, ended_by)
             case Transfer(leg, key, parties):

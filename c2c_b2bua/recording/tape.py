@@ -98,6 +98,12 @@ class Unreachable(Input, frozen=True, tag="unreachable"):
     over: Over
 
 
+class Undelivered(Input, frozen=True, tag="undelivered"):
+    """The beginning of a request that the network could not deliver."""
+
+    packet: Packet
+
+
 class HangUp(Input, frozen=True, tag="hang up"):
     why: Why
     ended_by: EndedBy
@@ -122,7 +128,7 @@ class RefuseTransfer(Input, frozen=True, tag="refuse transfer"):
     reason: str
 
 
-Given = Connect | Receive | Tick | Located | Unreachable | HangUp | Abandon | Transfer | RefuseTransfer
+Given = Connect | Receive | Tick | Located | Unreachable | Undelivered | HangUp | Abandon | Transfer | RefuseTransfer
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -361,6 +361,14 @@ def glance(head: str, body: bytes) -> Response | None:
     return Response(int(status), reason, headers, body)
 
 
+def call_id_of(data: bytes) -> str:
+    """The Call-ID of a message, `""` if it has none."""
+    try:
+        return parse(data).call_id
+    except SipError:
+        return ""
+
+
 def parse_start_line(line: str, headers: Headers) -> Request | Response:
     """Request-Line or Status-Line (§7.1, §7.2); headers are filled in by the caller."""
     if line[:4] in ("SIP/", "sip/"):

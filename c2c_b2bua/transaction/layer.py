@@ -32,8 +32,11 @@ from c2c_b2bua.transaction.actions import (
     Unacknowledged,
     Work,
 )
+from c2c_b2bua.transaction.client import Client
+from c2c_b2bua.transaction.invite_client import InviteClient
 from c2c_b2bua.transaction.invite_server import InviteServer
 from c2c_b2bua.transaction.matching import client_key, response_key, server_key
+from c2c_b2bua.transaction.search import place_of
 from c2c_b2bua.transaction.sending import Sending
 from c2c_b2bua.transaction.server import Server
 from c2c_b2bua.transaction.timers import Timers
@@ -180,13 +183,14 @@ class TransactionLayer(Sending):
 
         Whoever sends a forged error knows no branch of ours. A response that is lost is said again when it is asked for.
         """
+        client = self.sender_of(data, flow)
+        return self.settle(client.fail(now), now) if client is not None else []
+
+    def sender_of(self, data: bytes, flow: Flow) -> InviteClient | Client | None:
+        """The client transaction that sent this to the peer of `flow`."""
         found = OWN_BRANCH.match(data)
-        if found is None:
-            return []
-        client = self.clients.get(client_key(found[2].decode(), found[1].decode()))
-        if client is None or (client.flow.host, client.flow.port) != (flow.host, flow.port):
-            return []
-        return self.settle(client.fail(now), now)
+        client = self.clients.get(client_key(found[2].decode(), found[1].decode())) if found else None
+        return client if client is not None and place_of(client.flow) == place_of(flow) else None
 
     # ── sorting ──────────────────────────────────────────────────────────────────────────────────────────────────
 

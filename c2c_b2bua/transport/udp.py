@@ -28,6 +28,7 @@ from c2c_b2bua.transport import stun
 from c2c_b2bua.transport.flood import Flood
 
 Receive = Callable[[bytes, Flow], None]
+Unreachable = Callable[[Flow, bytes], None]
 MAX_FLOWS = 10_000
 BUFFER = 4 * 1024 * 1024
 LONGEST = 65_536
@@ -46,13 +47,13 @@ UNREACHABLE = ((2, 3), (3, 1))
 class UdpSocket:
     """A bound socket; what it receives goes to `receive` with the flow it came over.
 
-    What the network could not deliver goes to `undelivered`, as much of it as ICMP brings back.
+    What the network could not deliver goes to `unreachable`, as much of it as ICMP brings back.
     """
 
-    def __init__(self, opened: socket, receive: Receive, undelivered: Receive, flood: Flood) -> None:
+    def __init__(self, opened: socket, receive: Receive, unreachable: Unreachable, flood: Flood) -> None:
         self.opened = opened
         self.receive = receive
-        self.undelivered = undelivered
+        self.unreachable = unreachable
         self.flood = flood
         self.interface: Interface | None = None
         """Set once there is somebody to receive; until then nothing is taken in."""
@@ -63,7 +64,7 @@ class UdpSocket:
         self.loop.add_reader(opened.fileno(), self.readable)
 
     @classmethod
-    async def bind(cls, host: str, port: int, receive: Receive, undelivered: Receive, flood: Flood) -> UdpSocket:
+    async def bind(cls, host: str, port: int, receive: Receive, unreachable: Unreachable, flood: Flood) -> UdpSocket:
         """Open it; OSError when the port is taken."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_DGRAM)
         family, kind, protocol, _, address = found[0]
@@ -79,7 +80,7 @@ class UdpSocket:
         except OSError:
             opened.close()
             raise
-        return cls(opened, receive, undelivered, flood)
+        return cls(opened, receive, unreachable, flood)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -148,8 +149,8 @@ class UdpSocket:
 
     def give_back(self, data: bytes, destination: Any) -> None:
         flow = self.flow_of(destination) if destination else None
-        if flow is not None and not self.is_closed:
-            self.undelivered(data, flow)
+        if data and flow is not None and not self.is_closed:
+            self.unreachable(flow, data)
 
     # ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -137,3 +137,18 @@ def test_the_recordings_of_calls_that_are_joined_end_before_that() -> None:
         file = b"".join(recorded.line + b"\n" for recorded in player.tape if recorded.call_id == call_id)
         assert b"REFER sip:" not in file
         assert Replay(file).play() is None
+
+
+def test_a_datagram_that_comes_back_is_part_of_its_call() -> None:
+    udp = Interface("UDP", "192.0.2.1", 5060)
+    core = Recorder(Interfaces([udp]), Tokens(b"engine"))
+    party = Party(target="x", uri="sip:x@192.0.2.9", from_uri="sip:c@example.com")
+    actions = core.connect(CallOrder(call_id="c2c-1", a=party, b=party), 1.0)
+    (invite,) = [action for action in actions if isinstance(action, Send)]
+    nobody = Flow(udp, "192.0.2.9", 5060)
+    assert core.undelivered(b"INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK1;rport\r\n", nobody, 1.0) == []
+    actions += core.undelivered(invite.data[:300], nobody, 1.1)
+    assert [action.record.sip_code for action in actions if isinstance(action, CallEnded)] == [503]
+    file = b"\n".join(action.line for action in actions if isinstance(action, Recorded))
+    assert b'"undelivered"' in file
+    assert Replay(file + b"\n").play() is None
