@@ -23,7 +23,8 @@ from c2c_b2bua.service.originate import Connect, Plan, Planner
 from c2c_b2bua.service.pacing import Timer, WaitingRoom
 from c2c_b2bua.service.replays import DAY, Replays
 from c2c_b2bua.sip.tokens import Tokens
-from c2c_b2bua.storage.history import Accepted
+from c2c_b2bua.storage.database import StorageError
+from c2c_b2bua.storage.history import Accepted, Replied
 from c2c_b2bua.throttle import Buckets
 
 PATIENCE = {"ringing": 2.0, "answered": 20.0}
@@ -129,6 +130,15 @@ class Calls:
         else:
             self.ring(call, plan)
         return await self.outcome(call, request) if call.outcome else reply
+
+    async def answered(self, call: LiveCall, request: Connect, answer: bytes) -> bytes:
+        """The answer, once it is on disk where it may be asked for again; a disk that refuses it does not change it."""
+        if request.idempotency_key is not None:
+            try:
+                await self.history.store.accept(Replied(id=call.history_id, reply=answer.decode()))
+            except StorageError as error:
+                log.warning("answer not kept", call_id=call.call_id, reason=str(error))
+        return answer
 
     def ring(self, call: LiveCall, plan: Plan) -> None:
         """Make the call."""
@@ -302,7 +312,7 @@ class Calls:
                 cause = await call.outcome
         except TimeoutError:
             cause = "timed out" if request.until == "answered" else ""
-        return request.wording.outcome(call, cause)
+        return await self.answered(call, request, request.wording.outcome(call, cause))
 
     def hear(self, news: CallNews) -> None:
         """What the engine tells of a call."""

@@ -48,6 +48,13 @@ class Accepted(msgspec.Struct, kw_only=True):
     details: str | None = None
 
 
+class Replied(msgspec.Struct, kw_only=True):
+    """What a request that waited for its call was answered, when that came to be known."""
+
+    id: str
+    reply: str
+
+
 class Ended(msgspec.Struct, kw_only=True):
     """How it ended; `record` is JSON."""
 
@@ -70,6 +77,7 @@ class HistoryRow(Accepted, kw_only=True):
 
 
 INSERT = history.insert().values({name: sa.bindparam(name) for name in Accepted.__struct_fields__})
+REPLY = history.update().where(history.c.id == sa.bindparam("row")).values(reply=sa.bindparam("reply"))
 UPDATE = (
     history.update()
     .where(history.c.id == sa.bindparam("row"))
@@ -95,7 +103,7 @@ class HistoryStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.accepted: list[tuple[Accepted, asyncio.Future[None]]] = []
+        self.accepted: list[tuple[Accepted | Replied, asyncio.Future[None]]] = []
         self.ended: list[Ended] = []
         self.is_writing = False
         self.readers: list[asyncio.Future[None]] = []
@@ -103,6 +111,7 @@ class HistoryStore:
         self.closing = False
         self.writer: asyncio.Task[None] | None = None
         self.insert = Prepared(INSERT, database)
+        self.reply = Prepared(REPLY, database)
         self.update = Prepared(UPDATE, database)
         self.outbox = Outbox(database, self.something.set)
         self.written: Callable[[list[Ended]], None] = lambda rows: None
@@ -124,8 +133,8 @@ class HistoryStore:
             self.writer.cancel()
             await asyncio.wait([self.writer])
 
-    async def accept(self, row: Accepted) -> None:
-        """Returns once the row is on disk; StorageError when it is not and will not be."""
+    async def accept(self, row: Accepted | Replied) -> None:
+        """Returns once the row, or the reply in it, is on disk; StorageError when it is not and will not be."""
         if self.closing:
             raise StorageError("closing")
         written = asyncio.get_running_loop().create_future()
@@ -191,7 +200,8 @@ class HistoryStore:
         try:
             await self.database.write_rows(
                 [
-                    (self.insert.text, [self.insert.values(row) for row, _ in accepted]),
+                    (self.insert.text, [self.insert.values(row) for row, _ in accepted if type(row) is Accepted]),
+                    (self.reply.text, [self.reply.values(row) for row, _ in accepted if type(row) is Replied]),
                     (self.update.text, [self.update.values(row) for row in ended]),
                     *self.outbox.batches(changes),
                 ]
