@@ -76,8 +76,7 @@ class KeptCalls:
                 ours = self.journal = journal
                 continue
             for call_id, parts in found.items():
-                for part, value in parts.items():
-                    ours.keep(call_id, part, value)
+                ours.keep(call_id, parts)
             journal.path.unlink()
             journal.close()
         if ours is None:
@@ -124,15 +123,16 @@ class KeptCalls:
     def hear(self, action: Action) -> bool:
         """What the core says of its calls, before what it sends goes out; True when nobody else is to hear it now."""
         if isinstance(action, Keep):
+            parts = {STATE: encode(action.snapshot)}
             if action.order is not None:
-                self.journal.keep(action.call_id, ORDER, encode(without_passwords(action.order)))
-            self.journal.keep(action.call_id, STATE, encode(action.snapshot))
+                parts[ORDER] = encode(without_passwords(action.order))
+            self.journal.keep(action.call_id, parts)
             return True
         if isinstance(action, Release):
             self.done(action.call_id)
             return True
         if isinstance(action, CallEnded):
-            self.journal.keep(action.call_id, RECORD, encode(action.record))
+            self.journal.keep(action.call_id, {RECORD: encode(action.record)})
         if self.held is None or not isinstance(action, CallNews):
             return False
         if isinstance(action, CallEnded):

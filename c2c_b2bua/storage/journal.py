@@ -1,7 +1,7 @@
 """What has to be known of every living call should this process be killed: a file that is only ever appended to.
 
 Written without a sync: a killed process loses nothing that it has given to the kernel, and a power cut ends all calls
-anyway. Each entry is a head (length, CRC-32) and msgpack: it replaces a part of what is kept of a call, or drops the
+anyway. Each entry is a head (length, checksum) and msgpack: it replaces a part of what is kept of a call, or drops the
 call. When the dead outweigh the living, these are copied to a new file, a few with every entry.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-MAGIC = b"c2c calls 1\n"
+MAGIC = b"c2c calls 2\n"
 HEAD = struct.Struct(">II")
 MODE = 0o600
 """What phones and trunks are asked is nobody else's business."""
@@ -94,6 +94,8 @@ class Journal:
         """The file that shall take the place of the present one, while the living are copied to it."""
         self.to_copy: Iterator[str] = iter(())
         self.is_failing = False
+        self.dropped = b""
+        """Entries that are yet to be written."""
 
     def open(self) -> dict[str, Parts]:
         """OSError when it cannot be had, BlockingIOError when another process has it."""
@@ -116,6 +118,9 @@ class Journal:
 
     def close(self) -> None:
         """Let another process have it."""
+        if self.dropped:
+            for _ in self.files(self.dropped):
+                self.dropped = b""
         for file in (self.file, self.next):
             if file is not None:
                 os.close(file.descriptor)
@@ -126,20 +131,26 @@ class Journal:
     def __contains__(self, call_id: str) -> bool:
         return self.file is not None and call_id in self.file.places
 
-    def keep(self, call_id: str, part: int, value: bytes) -> None:
-        """Replace a part of what is kept of a call; it is safe from a kill when this returns."""
-        data = framed(Entry(call_id, part, value))
+    def keep(self, call_id: str, parts: Parts) -> None:
+        """Replace parts of what is kept of a call; they are safe from a kill when this returns."""
+        entries = [(part, framed(Entry(call_id, part, value))) for part, value in parts.items()]
+        dropped, self.dropped = self.dropped, b""
+        data = b"".join([dropped, *(entry for _, entry in entries)])
         for file in self.files(data):
-            file.keep(call_id, part, file.size - len(data), len(data))
+            at = file.size - len(data) + len(dropped)
+            for part, entry in entries:
+                file.keep(call_id, part, at, len(entry))
+                at += len(entry)
         self.copy_some()
 
     def drop(self, call_id: str) -> None:
-        """Nothing of this call has to be known any more."""
-        if self.file is None or call_id not in self.file.places:
+        """Nothing of this call has to be known any more. That is written with what is kept next: it does no harm to know."""
+        if call_id not in self:
             return
-        for file in self.files(framed(Entry(call_id, DROP))):
-            file.drop(call_id)
-        self.copy_some()
+        self.dropped += framed(Entry(call_id, DROP))
+        for file in (self.file, self.next):
+            if file is not None:
+                file.drop(call_id)
 
     def files(self, data: bytes) -> Iterator[File]:
         """Append to the file, and to the one that shall take its place; those that took it."""
@@ -216,7 +227,7 @@ class Journal:
 
 def framed(entry: Entry) -> bytes:
     data = encoder.encode(entry)
-    return HEAD.pack(len(data), zlib.crc32(data)) + data
+    return HEAD.pack(len(data), zlib.adler32(data)) + data
 
 
 def replay(data: bytes, file: File) -> dict[str, Parts]:
@@ -227,7 +238,7 @@ def replay(data: bytes, file: File) -> dict[str, Parts]:
         length, checksum = HEAD.unpack_from(data, at)
         start = at + HEAD.size
         written = data[start : start + length]
-        if not length or len(written) < length or zlib.crc32(written) != checksum:
+        if not length or len(written) < length or zlib.adler32(written) != checksum:
             break
         entry = decoder.decode(written)
         if entry.part == DROP:

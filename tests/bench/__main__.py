@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from tests.bench import core, latency, registrar, requests, rivals, startup, talking, wire
+from tests.bench import core, latency, registrar, requests, rivals, startup, takeover, talking, wire
 from tests.bench.calls import Outcome, bridged_calls, highest_rate
 
 T = TypeVar("T")
@@ -55,6 +55,9 @@ def of_the_core(board: Board) -> None:
     tell("a whole call in the core, 15 messages", core.whole_call(), "µs")
     tell("memory of a talking call in the core", core.bytes_per_call() / 1000, "kB")
     tell("left of a call that is over, after 20 000 more", core.growth(), "bytes")
+    plain, kept = takeover.whole_call()
+    tell("keeping a whole call in the journal costs", kept - plain, "µs")
+    tell("10 000 talking calls of a killed process taken over in", 1000 * takeover.takeover(), "ms")
     tell("a decision of a token bucket, of 10 000", core.throttle(), "µs")
     for name, rate in registrar.per_second():
         tell(name, rate, "/s")

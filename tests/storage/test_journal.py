@@ -42,11 +42,11 @@ Opened = Callable[[], tuple[Journal, dict[str, Parts]]]
 def test_what_was_kept_is_there_again(opened: Opened) -> None:
     journal, found = opened()
     assert found == {}
-    journal.keep("one", 0, b"order 1")
-    journal.keep("one", 1, b"state 1")
-    journal.keep("two", 0, b"order 2")
-    journal.keep("one", 1, b"state 2")
-    journal.keep("three", 0, b"order 3")
+    journal.keep("one", {0: b"order 1"})
+    journal.keep("one", {1: b"state 1"})
+    journal.keep("two", {0: b"order 2"})
+    journal.keep("one", {1: b"state 2"})
+    journal.keep("three", {0: b"order 3"})
     journal.drop("two")
     journal.drop("nobody")
     _, found = opened()
@@ -57,7 +57,7 @@ def test_a_killed_process_loses_nothing(path: Path, opened: Opened) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path; from c2c_b2bua.storage.journal import Journal\n"
         "journal = Journal(Path(sys.argv[1])); journal.open()\n"
-        "journal.keep('one', 0, b'kept'); os.kill(os.getpid(), signal.SIGKILL)"
+        "journal.keep('one', {0: b'kept'}); os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
     assert killed.returncode == -9
@@ -72,28 +72,28 @@ def test_only_its_owner_may_read_it(path: Path, opened: Opened) -> None:
 @pytest.mark.parametrize("cut", [1, HEAD.size - 1, HEAD.size, HEAD.size + 3, -1])
 def test_an_entry_cut_short_is_as_if_it_had_never_been(path: Path, opened: Opened, cut: int) -> None:
     journal, _ = opened()
-    journal.keep("one", 0, b"whole")
+    journal.keep("one", {0: b"whole"})
     whole = path.stat().st_size
-    journal.keep("one", 0, b"cut short")
+    journal.keep("one", {0: b"cut short"})
     journal.close()
     size = path.stat().st_size
     os.truncate(path, whole + cut if cut > 0 else size + cut)
     journal, found = opened()
     assert found == {"one": {0: b"whole"}}
-    journal.keep("two", 0, b"after it")
+    journal.keep("two", {0: b"after it"})
     assert opened()[1] == {"one": {0: b"whole"}, "two": {0: b"after it"}}
 
 
 @pytest.mark.parametrize("tail", [bytes(4096), b"\xff" * 300])
 def test_a_tail_of_rubbish_is_cut_off(path: Path, opened: Opened, tail: bytes) -> None:
     journal, _ = opened()
-    journal.keep("one", 0, b"whole")
+    journal.keep("one", {0: b"whole"})
     journal.close()
     with path.open("ab") as file:
         file.write(tail)
     journal, found = opened()
     assert found == {"one": {0: b"whole"}}
-    journal.keep("one", 0, b"newer")
+    journal.keep("one", {0: b"newer"})
     assert opened()[1] == {"one": {0: b"newer"}}
 
 
@@ -119,14 +119,14 @@ def test_it_does_not_grow_for_ever(path: Path, opened: Opened) -> None:
     journal.small = 20_000
     living = {f"call {number}": {0: b"x" * 100, 1: b""} for number in range(100)}
     for call_id in living:
-        journal.keep(call_id, 0, b"x" * 100)
+        journal.keep(call_id, {0: b"x" * 100})
     sizes = []
     for step in range(20_000):
         call_id = f"call {step % 100}"
         living[call_id][1] = b"%d" % step
-        journal.keep(call_id, 1, living[call_id][1])
+        journal.keep(call_id, {1: living[call_id][1]})
         if step % 7 == 0:
-            journal.keep(f"brief {step}", 0, b"y" * 50)
+            journal.keep(f"brief {step}", {0: b"y" * 50})
             journal.drop(f"brief {step}")
         sizes.append(path.stat().st_size)
     assert max(sizes) < 100_000, "several megabytes were written"
@@ -139,14 +139,14 @@ def test_a_kill_while_it_is_made_smaller_loses_nothing(path: Path, opened: Opene
     journal, _ = opened()
     journal.small = 0
     for number in range(200):
-        journal.keep(f"call {number}", 0, b"old")
+        journal.keep(f"call {number}", {0: b"old"})
     for number in range(200):
-        journal.keep(f"call {number}", 0, b"new")
+        journal.keep(f"call {number}", {0: b"new"})
         if journal.next is not None:
             break
     assert journal.next
-    journal.keep("call 199", 0, b"newest")
     journal.drop("call 3")
+    journal.keep("call 199", {0: b"newest"})
     # As a kill leaves it: nothing is tidied up.
     os.close(journal.next.descriptor)
     journal.next = None
@@ -161,14 +161,14 @@ def test_who_waits_for_it_gets_the_new_file(path: Path, opened: Opened) -> None:
     journal.small = 0
     old = path.stat().st_ino
     while path.stat().st_ino == old:
-        journal.keep("one", 0, b"again and again")
+        journal.keep("one", {0: b"again and again"})
     with pytest.raises(BlockingIOError):
         Journal(path).open()
 
 
 def test_a_full_disk_stops_no_call(opened: Opened, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     journal, _ = opened()
-    journal.keep("one", 0, b"kept")
+    journal.keep("one", {0: b"kept"})
     write = os.pwrite
 
     def refuse(descriptor: int, data: bytes, at: int) -> int:
@@ -177,10 +177,10 @@ def test_a_full_disk_stops_no_call(opened: Opened, monkeypatch: pytest.MonkeyPat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", refuse)
-    journal.keep("one", 0, b"refused")
-    journal.keep("two", 0, b"refused")
+    journal.keep("one", {0: b"refused"})
+    journal.keep("two", {0: b"refused"})
     journal.drop("one")
     monkeypatch.undo()
-    journal.keep("three", 0, b"kept again")
-    assert opened()[1] == {"one": {0: b"kept"}, "three": {0: b"kept again"}}
+    journal.keep("three", {0: b"kept again"})
+    assert opened()[1] == {"three": {0: b"kept again"}}
     assert path.read_bytes().startswith(MAGIC)
