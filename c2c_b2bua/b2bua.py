@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from c2c_b2bua.call import transfer
-from c2c_b2bua.call.call import ENDED, Call
+from c2c_b2bua.call.call import ENDED, RINGING_A, RINGING_B, Call
 from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegFailed, LegRerouted, LegRinging, TransferAsked
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy, LegName
-from c2c_b2bua.call.snapshot import CallSnapshot, Keep, Release, snapshot_of
+from c2c_b2bua.call.snapshot import CallSnapshot, Keep, Rang, Release, snapshot_of
 from c2c_b2bua.call.takeover import resume, revived
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg, KeepLeg
@@ -29,7 +29,7 @@ from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import HUNG_UP, Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT
-from c2c_b2bua.transaction.actions import Action, Reply, Work
+from c2c_b2bua.transaction.actions import Action, Reply, Send, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
 
@@ -241,7 +241,13 @@ class B2bua(TransactionLayer):
         if not self.keeps:
             return out
         kept: list[Action] = []
+        is_silent = not any(type(action) is Send for action in out)
         for call in touched.values():
+            if is_silent and call.state in (RINGING_A, RINGING_B) and call is not newcomer:
+                # What rings is taken back, whatever else became of it: only its record needs to know.
+                rang = {leg.key: leg.ringing_at for leg in call.legs if leg.ringing_at is not None}
+                kept.append(Rang(call.id, rang))
+                continue
             lingering = self.those_that_linger(call)
             if call.state != ENDED or lingering:
                 order = call.order if call is newcomer else None

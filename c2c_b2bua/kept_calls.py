@@ -13,15 +13,19 @@ from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.call.snapshot import (
     ORDER,
+    RANG,
     RECORD,
     STATE,
     Keep,
+    Rang,
     Release,
     decode_order,
+    decode_rang,
     decode_record,
     decode_snapshot,
     encode,
     with_passwords,
+    with_rang,
     without_passwords,
 )
 from c2c_b2bua.storage.journal import Journal, Parts
@@ -89,6 +93,8 @@ class KeptCalls:
         for call_id, parts in self.open().items():
             try:
                 snapshot = decode_snapshot(parts[STATE])
+                if RANG in parts:
+                    snapshot = with_rang(snapshot, decode_rang(parts[RANG]))
                 if RECORD in parts:
                     self.ended[call_id] = decode_record(parts[RECORD])
                     if snapshot.state != ENDED:
@@ -127,6 +133,9 @@ class KeptCalls:
             if action.order is not None:
                 parts[ORDER] = encode(without_passwords(action.order))
             self.journal.keep(action.call_id, parts)
+            return True
+        if isinstance(action, Rang):
+            self.journal.keep(action.call_id, {RANG: encode(action.at)})
             return True
         if isinstance(action, Release):
             self.done(action.call_id)

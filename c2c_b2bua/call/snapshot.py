@@ -17,8 +17,8 @@ from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.transaction.actions import Action
 from c2c_b2bua.transaction.layer import TransactionLayer
 
-ORDER, STATE, RECORD = 0, 1, 2
-"""The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, and `CallRecord` once it has ended."""
+ORDER, STATE, RECORD, RANG = 0, 1, 2, 3
+"""The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, `CallRecord` once it has ended, `at` of `Rang`."""
 
 
 class CallSnapshot(Snapshot, frozen=True, gc=False):
@@ -53,6 +53,13 @@ class Keep(Action, frozen=True, gc=False):
     order: CallOrder | None
 
 
+class Rang(Action, frozen=True, gc=False):
+    """Nothing but this has changed: legs ring, by their keys, since `at`."""
+
+    call_id: str
+    at: dict[str, float]
+
+
 class Release(Action, frozen=True, gc=False):
     """Nothing of this call is alive any more; it comes after `CallEnded`, sometimes half a minute after."""
 
@@ -62,6 +69,7 @@ class Release(Action, frozen=True, gc=False):
 encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(CallOrder).decode
 decode_snapshot = msgspec.msgpack.Decoder(CallSnapshot).decode
+decode_rang = msgspec.msgpack.Decoder(dict[str, float]).decode
 decode_record = msgspec.msgpack.Decoder(CallRecord).decode
 
 
@@ -93,6 +101,15 @@ def snapshot_of(call: Call, lingering: Iterable[Leg], layer: TransactionLayer) -
         tuple([snapshot(leg, parties, layer) for leg in lingering]),
         call.early,
     )
+
+
+def with_rang(kept: CallSnapshot, at: Mapping[str, float]) -> CallSnapshot:
+    """The snapshot, with what `Rang` said after it."""
+    legs = tuple(
+        msgspec.structs.replace(leg, ringing_at=at[leg.key]) if leg.ringing_at is None and leg.key in at else leg
+        for leg in kept.legs
+    )
+    return msgspec.structs.replace(kept, legs=legs)
 
 
 def changed(order: CallOrder, change: Callable[[Party], Party]) -> CallOrder:

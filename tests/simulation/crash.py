@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.order import CallOrder
-from c2c_b2bua.call.snapshot import CallSnapshot, Keep, Release, decode_order, decode_snapshot, encode
+from c2c_b2bua.call.snapshot import (
+    CallSnapshot,
+    Keep,
+    Rang,
+    Release,
+    decode_order,
+    decode_rang,
+    decode_snapshot,
+    encode,
+    with_rang,
+)
 from c2c_b2bua.sip.flow import Interfaces
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action
@@ -26,6 +36,10 @@ class Memory:
             if action.order is not None:
                 self.orders[action.call_id] = encode(action.order)
             self.snapshots[action.call_id] = encode(action.snapshot)
+            return True
+        if isinstance(action, Rang):
+            kept = with_rang(decode_snapshot(self.snapshots[action.call_id]), decode_rang(encode(action.at)))
+            self.snapshots[action.call_id] = encode(kept)
             return True
         if isinstance(action, Release):
             del self.orders[action.call_id], self.snapshots[action.call_id]
