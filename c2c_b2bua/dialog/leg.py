@@ -324,6 +324,8 @@ class Leg:
         self.state = DOWN
         self.ended_at = now
         self.unacked = self.session = None
+        if self.invite is not None:
+            self.invite.shorten()
         work = self.decline_offer()
         self.media = OfferAnswer()
         work += [Reply(key, request.response(487)) for key, request in self.pending.items()]

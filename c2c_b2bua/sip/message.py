@@ -20,6 +20,8 @@ Headers = dict[str, list[str]]
 FOLD_PATTERN = re.compile(r"(?:\r\n[ \t]+)+")
 MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
+LASTING_HEADERS = frozenset({"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Authorization",
+                             "Proxy-Authorization"})  # fmt: skip
 LINE_ENDS_AND_NUL = b"\r\n\0"
 
 
@@ -132,6 +134,11 @@ class Message:
     def content_type(self) -> str:
         """media type in lower case without parameters, `""` without a body type."""
         return (self.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+    def shorten(self) -> None:
+        """Keep what a request is known by, and what its ACK, its CANCEL or the dialog of a late 2xx is made of."""
+        self.headers = {name: values for name, values in self.headers.items() if name in LASTING_HEADERS}
+        self.body = b""
 
     def let_go(self) -> None:
         """Keep only what was read of it; for a message that is only remembered."""
