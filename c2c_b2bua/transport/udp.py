@@ -110,7 +110,7 @@ class UdpSocket:
     def take(self, data: bytes, source: Any) -> None:
         if not self.flood.passes(source[0]):
             return
-        if stun.is_stun(data):
+        if data[:1] < b"@" and stun.is_stun(data):
             answer = stun.answer(data, source[0], source[1])
             if answer is not None:
                 self.put(answer, source)
