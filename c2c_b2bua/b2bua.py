@@ -100,7 +100,8 @@ class B2bua(TransactionLayer):
         self.calls[order.call_id] = call
         self.legs[call.a.key] = call.a
         self.legs[call.b.key] = call.b
-        self.touched[call.id] = self.newcomer = call
+        if self.keeps:
+            self.touched[call.id] = self.newcomer = call
         return self.settle(call.start(now), now)
 
     def tokens_for(self, order: CallOrder) -> Tokens:
@@ -226,7 +227,8 @@ class B2bua(TransactionLayer):
         call = self.calls.get(event.call)
         if call is None:
             return []
-        self.touched[call.id] = call
+        if self.keeps:
+            self.touched[call.id] = call
         return call.receive(event, now)
 
     # ── what has to be remembered ────────────────────────────────────────────────────────────────────────────────
@@ -234,12 +236,10 @@ class B2bua(TransactionLayer):
     def settle(self, work: Work, now: float) -> list[Action]:
         """What has changed of calls is said before what this makes go out."""
         out = super().settle(work, now)
-        if not self.touched:
+        if not self.keeps or not self.touched:
             return out
         touched, self.touched = self.touched, {}
         newcomer, self.newcomer = self.newcomer, None
-        if not self.keeps:
-            return out
         kept: list[Action] = []
         is_silent = not any(type(action) is Send for action in out)
         for call in touched.values():
@@ -276,6 +276,8 @@ class B2bua(TransactionLayer):
 
     def touch(self, leg: Leg) -> None:
         """Something about a leg has changed that is not told as an event."""
+        if not self.keeps:
+            return
         call = self.calls.get(leg.call) or self.remains.get(leg.call)
         if call is not None:
             self.touched[call.id] = call
@@ -283,7 +285,7 @@ class B2bua(TransactionLayer):
     def let_go(self, key: str) -> None:
         """A leg is over."""
         leg = self.legs.pop(key, None)
-        if leg is not None and leg.call in self.remains:
+        if self.keeps and leg is not None and leg.call in self.remains:
             self.touched[leg.call] = self.remains[leg.call]
 
     def transfer_wanted(self, event: events.TransferWanted, now: float) -> Work:
@@ -377,7 +379,8 @@ class B2bua(TransactionLayer):
     def forgotten(self, key: str) -> None:
         call = self.calls.pop(key, None)
         if call is not None:
-            self.touched[key] = call
+            if self.keeps:
+                self.touched[key] = call
             for leg in call.legs:
                 if leg.key not in self.open_clients:
                     self.legs.pop(leg.key, None)
