@@ -18,6 +18,7 @@ from api.health import Health, read_only
 from api.kazoo_door import KazooDoor, Resource
 from api.omicall_door import OmicallDoor
 from api.openapi.description import description
+from api.relay import Gate
 from api.tvox_door import TvoxDoor
 from c2c_b2bua.service.exchange import Exchange
 
@@ -55,7 +56,9 @@ KAZOO = [
 class Doors:
     """Every request goes to the door that the first segment of its path names."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, gate: Gate | None = None) -> None:
+        self.gate = gate or Gate()
+        self.under_way = exchange.calls.under_way
         health = Health(exchange)
         limits = ClientLimits(exchange.settings.api)
         kazoo_door = KazooDoor(exchange, limits, KAZOO)
@@ -73,7 +76,17 @@ class Doors:
         }
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
-        """One request. Repeated slashes count as one."""
+        """One request, answered here unless another process has taken over."""
+        if self.gate.is_shut and (passed := await self.gate.passed(http)) is not None:
+            return passed
+        self.under_way.begin()
+        try:
+            return await self.answer(http)
+        finally:
+            self.under_way.end()
+
+    async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
+        """The door's answer. Repeated slashes count as one."""
         doors = self.by_name
         door = doors.get(http.raw_path[1:].partition("/")[0]) or doors.get(http.path.lstrip("/").partition("/")[0])
         if door is None:
@@ -84,7 +97,7 @@ class Doors:
         return await door(http)
 
 
-def make_server(exchange: Exchange) -> web.Server:
+def make_server(exchange: Exchange, gate: Gate | None = None) -> web.Server:
     """The HTTP server, for a `web.ServerRunner`; whoever made the exchange starts and stops it.
 
     It is aiohttp's low-level one: its routing would cost a third of an answer.
@@ -101,4 +114,4 @@ def make_server(exchange: Exchange) -> web.Server:
     ) -> web.BaseRequest:
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)
 
-    return web.Server(Doors(exchange), request_factory=made, access_log=None)
+    return web.Server(Doors(exchange, gate), request_factory=made, access_log=None)

@@ -149,6 +149,7 @@ class Storage(Section, frozen=True):
 class Control(Section, frozen=True):
     """Whoever runs the service, while it runs."""
 
+    socket: str = ""
     admin_token: Secret = Secret("")
 
 

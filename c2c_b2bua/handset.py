@@ -7,9 +7,9 @@ import contextlib
 from collections.abc import Callable
 
 from c2c_b2bua.config import Sip, Tls
-from c2c_b2bua.engine import Shell
 from c2c_b2bua.phone import Manners, Phone, uri_of
 from c2c_b2bua.registration.registration import Identity
+from c2c_b2bua.shell import Shell
 from c2c_b2bua.sip.flow import Interfaces
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action

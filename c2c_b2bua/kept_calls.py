@@ -54,17 +54,16 @@ class KeptCalls:
         self.core: B2bua | None = None
         self.ended: dict[str, CallRecord] = {}
         """Calls that had ended when the process before this one was killed, or have ended since, unheard."""
-        self.taken: list[str] = []
+        self.taken: set[str] = set()
         self.held: list[CallNews] | None = []
         """What has happened to the others; None: everything is told at once."""
 
-    def open(self) -> dict[str, Parts]:
+    def open(self, ours: Journal | None = None) -> dict[str, Parts]:
         """What processes that are gone have left. OSError when there can be no journal.
 
-        A process that still runs, because it drains, keeps the file it has: this one takes the next.
+        A process that still runs, because it drains, keeps the file it has: this one takes the next, unless it has `ours`.
         """
         left: dict[str, Parts] = {}
-        ours: Journal | None = None
         for number in range(MOST_PROCESSES):
             journal = Journal(self.path if not number else self.path.with_name(f"{self.path.name}.{number + 1}"))
             if ours is not None and not journal.path.exists():
@@ -90,7 +89,18 @@ class KeptCalls:
     def take_over(self, core: B2bua, now: float, carry_out: Callable[[list[Action]], None]) -> None:
         """Go on with the calls of processes that are gone; one that cannot be is left to be recorded as lost."""
         self.core = core
-        for call_id, parts in self.open().items():
+        self.go_on(core, self.open(), now, carry_out)
+
+    def inherit(self, now: float, carry_out: Callable[[list[Action]], None]) -> None:
+        """The same with those of a process that was killed while this one ran; `survivors` and `release` have to follow."""
+        assert self.core is not None
+        self.held = []
+        self.go_on(self.core, self.open(self.journal), now, carry_out)
+
+    def go_on(
+        self, core: B2bua, left: Mapping[str, Parts], now: float, carry_out: Callable[[list[Action]], None]
+    ) -> None:
+        for call_id, parts in left.items():
             try:
                 snapshot = decode_snapshot(parts[STATE])
                 if RANG in parts:
@@ -106,7 +116,7 @@ class KeptCalls:
                 log.exception("a call cannot be taken over", call_id=call_id)
                 self.journal.drop(call_id)
                 continue
-            self.taken.append(call_id)
+            self.taken.add(call_id)
             carry_out(actions)
         if self.taken:
             log.warning("calls of a killed process taken over", calls=len(self.taken))
@@ -119,7 +129,7 @@ class KeptCalls:
     def release(self, tell: Callable[[CallNews], None]) -> None:
         """Somebody is there, and knows of the survivors: tell what has happened since."""
         held, self.held = self.held or [], None
-        self.taken, self.ended = [], {}
+        self.taken, self.ended = set(), {}
         for news in held:
             tell(news)
 
@@ -142,7 +152,7 @@ class KeptCalls:
             return True
         if isinstance(action, CallEnded):
             self.journal.keep(action.call_id, {RECORD: encode(action.record)})
-        if self.held is None or not isinstance(action, CallNews):
+        if self.held is None or not isinstance(action, CallNews) or action.call_id not in self.taken:
             return False
         if isinstance(action, CallEnded):
             self.ended[action.call_id] = action.record

@@ -9,17 +9,22 @@ import os
 import resource
 import signal
 from pathlib import Path
+from socket import socket
 
 import structlog
 from aiohttp import web
 
 from api.app import make_server
+from api.relay import Gate
 from c2c_b2bua.config import Config
+from c2c_b2bua.control import path_of
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.storage.database import StorageError
 from c2c_b2bua.storage.recordings import Recordings
+from c2c_b2bua.swap import Swap
+from c2c_b2bua.transport.door import Door
 
 GOODBYE = 5.0
 """Seconds that phones get to say yes to our BYE or CANCEL."""
@@ -36,41 +41,52 @@ class Server:
 
     Both ports are taken before the database is opened, which closes the calls that a killed process left there: a
     second server stops at the port of the first, and leaves the calls of the first alone. HTTP is served last.
+    With `replace`, a first server hands its ports over instead, and goes on with its calls.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, replace: bool = False) -> None:
         self.config = config
+        self.replace = replace
         calls = config.calls
         self.recordings = Recordings(Path(calls.replays), calls.replays_kept) if calls.replays else None
         passwords = {trunk.name: str(trunk.password) for trunk in config.trunk}
         self.kept = KeptCalls(Path(config.storage.journal_path), passwords)
         self.engine = Engine(config.sip, self.recordings, self.kept)
         self.exchange = Exchange(config, self.engine)
+        self.gate = Gate()
         self.time_is_up = asyncio.Event()
         """Set: calls that go on are to be ended."""
         self.hurry = asyncio.Event()
         """Set: nobody is waited for any more."""
         self.stopping: asyncio.TimerHandle | None = None
+        self.swap = Swap(self.engine, self.exchange, self.gate, path_of(config))
 
     async def start(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.gate.close)
+            stack.callback(self.swap.close)
             # Calls that were taken over are not hung up when we cannot start: somebody will try again.
             stack.callback(self.kept.close)
             stack.push_async_callback(self.engine.close_sockets)
-            await self.engine.start()
-            self.runner = web.ServerRunner(make_server(self.exchange), shutdown_timeout=LAST_WORDS)
+            self.runner = web.ServerRunner(make_server(self.exchange, self.gate), shutdown_timeout=LAST_WORDS)
             await self.runner.setup()
             stack.push_async_callback(self.runner.cleanup)
-            self.door = await self.take_port()
+            handed = await self.take_place()
+            await self.engine.start()
+            self.swap.know_predecessor()
+            self.door = await self.take_port(handed)
             stack.callback(self.door.close)
+            if not self.swap.predecessor:
+                self.swap.require_alone()
             try:
-                await self.exchange.start()
+                await self.exchange.start(self.swap.calls_before)
             except StorageError as error:
-                raise StorageError(
-                    f"cannot use the database {self.config.shown()['storage']['url']}: {error}"
-                ) from error
+                raise self.not_this_database(error) from error
             stack.push_async_callback(self.exchange.stop)
-            await self.door.start_serving()
+            self.swap.begin(self.door)
+            if self.engine.handed is not None:
+                await self.engine.resume()
+            await self.door.serve()
             stack.pop_all()
         # What lives as long as the process need not be looked at by the collector again. Calls are freed by
         # reference counts; the collector is there for the rare cycle, and would else walk all calls all the time.
@@ -78,20 +94,39 @@ class Server:
         gc.freeze()
         gc.set_threshold(50_000, 50, 50)
 
-    async def take_port(self) -> asyncio.Server:
+    async def take_place(self) -> list[socket]:
+        """Of the process that runs, if that is wanted and there is one: its sockets for HTTP, the engine has the others."""
+        if not self.replace:
+            return []
+        try:
+            # Before it hands over, as that may take a while; and if it fails, the other one goes on.
+            await self.exchange.database.start()
+        except StorageError as error:
+            await self.exchange.database.stop()
+            raise self.not_this_database(error) from error
+        try:
+            return await self.swap.take_over(self.config.api.listen)
+        except BaseException:
+            await self.exchange.database.stop()
+            raise
+
+    def not_this_database(self, error: StorageError) -> StorageError:
+        return StorageError(f"cannot use the database {self.config.shown()['storage']['url']}: {error}")
+
+    async def take_port(self, handed: list[socket]) -> Door:
         """The HTTP port, bound, but refusing connections until it is told to serve."""
         assert self.runner.server is not None
-        host, port = self.config.api.address()
-        loop = asyncio.get_running_loop()
+        door = Door(self.runner.server)
         try:
-            return await loop.create_server(self.runner.server, host, port, backlog=1024, start_serving=False)
+            await (door.adopt(handed) if handed else door.open(*self.config.api.address()))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
             raise OSError(error.errno, f"cannot listen on tcp:{self.config.api.listen} (HTTP): {reason}") from error
+        return door
 
     @property
     def http_port(self) -> int:
-        return int(self.door.sockets[0].getsockname()[1])
+        return self.door.address[1]
 
     def tell_to_stop(self) -> None:
         """The first time: drain, and give the calls that go on the grace. The second time: end them at once."""
@@ -112,7 +147,7 @@ class Server:
     async def let_calls_end(self) -> None:
         """Wait for that; the log says how many are left."""
         calls = self.exchange.calls
-        ends = [self.time_is_up.wait(), self.hurry.wait(), calls.until_idle()]
+        ends = [self.time_is_up.wait(), self.hurry.wait(), self.until_idle()]
         waiting = {asyncio.ensure_future(end) for end in ends}
         told = None
         try:
@@ -128,16 +163,25 @@ class Server:
             if self.stopping is not None:
                 self.stopping.cancel()
 
+    async def until_idle(self) -> None:
+        """Returns when no call goes on, and nobody else needs us."""
+        await self.exchange.calls.until_idle()
+        assert self.runner.server is not None
+        await self.swap.until_free(self.runner.server)
+
     async def stop(self) -> None:
         """No new calls; those that run are hung up; their records are written; everything is closed."""
         self.exchange.drain()
         await self.end_calls()
         self.door.close()
         await self.runner.cleanup()
+        await self.gate.close()
+        await self.swap.finish()
         await self.exchange.stop()
         if self.recordings:
             self.recordings.close()
         self.kept.close()
+        self.swap.close()
 
     async def end_calls(self) -> None:
         """Hang up, and let everybody say goodbye, unless somebody is in a hurry."""
@@ -154,9 +198,9 @@ class Server:
         await self.engine.close(0)
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, replace: bool = False) -> None:
     """Run until SIGTERM or SIGINT; a second one ends running calls at once. SIGHUP renews certificates."""
-    server = Server(config)
+    server = Server(config, replace)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.tell_to_stop)

@@ -22,12 +22,13 @@ FLOORS: list[list[str]] = [
     # ═══ waterline ═══
     ["transport", "storage"],
     ["kept_calls"],
+    ["shell"],
     ["engine"],
-    ["handset", "service"],
+    ["handset", "handover", "service"],
     ["api"],
     ["roof"],
 ]
-ROOF = {"cli", "commands", "server", "ladder", "__main__"}
+ROOF = {"cli", "commands", "server", "control", "swap", "ladder", "__main__"}
 BELOW_THE_WATERLINE = {room for floor in FLOORS[: FLOORS.index(["recording"]) + 1] for room in floor}
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 IMPURE = {

@@ -29,6 +29,11 @@ class KeepAlive:
         if self.interval:
             self.turns[self.slot(flow)].pop((flow.host, flow.port), None)
 
+    def stop(self) -> None:
+        """Nobody has a turn any more."""
+        for turn in self.turns:
+            turn.clear()
+
     def slot(self, flow: Flow) -> int:
         return crc32(f"{flow.host}:{flow.port}".encode()) % self.interval
 

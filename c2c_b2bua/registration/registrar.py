@@ -83,6 +83,10 @@ class Registrar:
                 work += self.watch(binding.aor)
         return [*work, *self.remind(now)]
 
+    def rest(self) -> None:
+        """Somebody else keeps the way to phones open from now on."""
+        self.keep_alive.stop()
+
     # ── what the service asks ────────────────────────────────────────────────────────────────────────────────────
 
     def contacts(self, aor: str, now: float) -> list[Binding]:

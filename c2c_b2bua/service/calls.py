@@ -22,6 +22,7 @@ from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.originate import Connect, Plan, Planner
 from c2c_b2bua.service.pacing import Timer, WaitingRoom
 from c2c_b2bua.service.replays import DAY, Replays
+from c2c_b2bua.service.under_way import UnderWay
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.storage.database import StorageError
 from c2c_b2bua.storage.history import Accepted, Replied
@@ -72,6 +73,7 @@ class Calls:
             settings.calls.queue_size, settings.calls.queue_timeout, engine.now, later, self.start_waiting, self.give_up
         )
         self.draining = False
+        self.under_way = UnderWay()
         self.idle = asyncio.Event()
         """Set when the last call that went on has ended."""
         self.refused: Counter[str] = Counter()
@@ -307,11 +309,14 @@ class Calls:
     async def outcome(self, call: LiveCall, request: Connect) -> bytes:
         """The answer to a connect that waits, as it stands when the first leg has come so far or failed."""
         assert call.outcome
+        self.under_way.rest()
         try:
             async with asyncio.timeout(PATIENCE[request.until]):
                 cause = await call.outcome
         except TimeoutError:
             cause = "timed out" if request.until == "answered" else ""
+        finally:
+            self.under_way.go_on()
         return await self.answered(call, request, request.wording.outcome(call, cause))
 
     def hear(self, news: CallNews) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -105,12 +105,27 @@ class Deliveries:
         """Events that have neither arrived nor been given up."""
         return sum(queue.waiting for queue in self.queues.values())
 
-    async def start(self, hooks: list[Hook], sender: Sender) -> None:
-        """Take over what a process before this one did not deliver; StorageError."""
+    async def start(self, hooks: list[Hook], sender: Sender, spared: Collection[str] = ()) -> None:
+        """Take over what a process before this one did not deliver; StorageError.
+
+        `spared`: history ids of the calls of which a process that lives tells.
+        """
         self.sender = sender
         for hook in hooks:
             self.open(hook)
-        for row in await self.store.waiting():
+        self.take_over([row for row in await self.store.waiting() if row.history_id not in spared])
+
+    async def adopt(self, ids: Collection[str]) -> None:
+        """The process that told of these calls is gone: what it has not delivered is ours; StorageError."""
+        self.take_over([row for row in await self.store.waiting() if row.history_id in ids])
+
+    @property
+    def calls(self) -> set[str]:
+        """History ids of the calls of which something is left to be told."""
+        return {history_id for queue in self.queues.values() for history_id in queue.lines}
+
+    def take_over(self, rows: list[DeliveryRow]) -> None:
+        for row in rows:
             if queue := self.queues.get(row.webhook_id):
                 queue.waiting += 1
                 self.line_up(queue, row)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Protocol
+
+import structlog
 
 from c2c_b2bua.config import Config
 from c2c_b2bua.service.accounts import Accounts
@@ -22,9 +24,14 @@ from c2c_b2bua.service.transfers import TransferEngine, Transfers
 from c2c_b2bua.service.trunk_watch import TrunkEngine, TrunkWatch
 from c2c_b2bua.service.webhooks import Webhooks
 from c2c_b2bua.storage.bindings import BindingStore
-from c2c_b2bua.storage.database import Database
+from c2c_b2bua.storage.database import Database, StorageError
 from c2c_b2bua.storage.documents import DocumentStore
 from c2c_b2bua.storage.history import HistoryStore
+
+PATIENCE = 1.0
+"""Seconds that requests under way get to be finished before another process takes over."""
+
+log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
@@ -53,6 +60,8 @@ async def open_history(settings: Config) -> AsyncIterator[HistoryStore]:
 
 class Engine(CallEngine, PhoneEngine, TransferEngine, TrunkEngine, Protocol):
     """What carries calls, listens to phones and watches over trunks."""
+
+    def inherit(self) -> None: ...
 
 
 class Exchange:
@@ -86,21 +95,50 @@ class Exchange:
         self.drained = asyncio.Event()
         """Set once no call is taken any more: the service ends when those that go on have ended."""
 
-    async def start(self) -> None:
-        """Open the database, read what is kept in memory; StorageError when that is impossible."""
+    async def start(self, before: Collection[str] | None = None) -> None:
+        """Open the database, read what is kept in memory; StorageError when that is impossible.
+
+        `before`: a process whose place we take lives, and still goes on with these calls (their history ids).
+        """
         try:
-            await self.database.start()
+            if not self.database.is_open:
+                await self.database.start()
             await self.accounts.start()
             await self.documents.start()
             await self.calls.start()
-            await self.webhooks.start()
-            await self.history.start(self.survivors.adopt)
+            await self.webhooks.start(before or ())
+            await self.history.start(self.survivors.adopt, before or ())
             await self.registrations.start()
             self.trunk_watch.start()
         except BaseException:
             await self.webhooks.stop()
             await self.database.stop()
             raise
+
+    async def flush(self) -> None:
+        """Returns when nothing that changes is under way, and what is known is on disk, or a while has passed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self.calls.under_way.quiet()
+                await self.history.store.caught_up()
+                await self.registrations.store.flush()
+
+    def own_calls(self) -> list[str]:
+        """History ids of the calls that go on here, and of those of which something is left to be told."""
+        return sorted({call.history_id for call in self.calls.live.values()} | self.webhooks.deliveries.calls)
+
+    async def adopt(self, ids: Collection[str]) -> None:
+        """The process that went on with these calls is gone: go on with them if it was killed, or close them.
+
+        What it has not told of them is told.
+        """
+        try:
+            await self.webhooks.deliveries.adopt(ids)
+            left = await self.history.running(ids)
+            self.engine.inherit()
+            self.history.abandon(self.survivors.adopt(left))
+        except StorageError as error:
+            log.error("calls of the process before this one are not closed", reason=str(error))
 
     def drain(self) -> None:
         """From now on connect answers that the service is stopping; everything else goes on."""

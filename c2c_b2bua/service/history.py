@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -43,10 +43,22 @@ class History:
         """History id -> call id, of those whose end is not."""
         store.written = self.are_written
 
-    async def start(self, adopt: Callable[[list[HistoryRow]], list[HistoryRow]] = lambda rows: rows) -> None:
-        """Begin to write; close what a killed process left open, and what `adopt` gives back of it."""
+    async def start(
+        self, adopt: Callable[[list[HistoryRow]], list[HistoryRow]] = lambda rows: rows, spared: Collection[str] = ()
+    ) -> None:
+        """Begin to write; close what a killed process left open, and what `adopt` gives back of it.
+
+        `spared`: ids of the calls with which a process that lives goes on.
+        """
         await self.store.start()
-        abandoned = adopt(await self.store.running())
+        self.abandon(adopt([row for row in await self.store.running() if row.id not in spared]))
+
+    async def running(self, ids: Collection[str]) -> list[HistoryRow]:
+        """Those of these calls that have not ended."""
+        return [row for row in await self.store.running() if row.id in ids]
+
+    def abandon(self, abandoned: list[HistoryRow]) -> None:
+        """Close calls that nobody goes on with."""
         for row in abandoned:
             text = "the service was stopped while this call went on"
             self.closed(row, self.close(row.id, row.call_id, row.accepted_at, ABANDONED, text))

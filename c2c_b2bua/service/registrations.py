@@ -73,6 +73,7 @@ class Registrations:
         self.engine = engine
         self.settings_store = settings_store
         self.store = store
+        self.is_over = False
         self.counts: Counter[str] = Counter()
         """How often phones were bound, renewed, unbound, and why."""
 
@@ -94,6 +95,10 @@ class Registrations:
         """Write what is waiting."""
         await self.store.stop()
 
+    def succeeded(self) -> None:
+        """Another process knows the phones better from now on: nothing is written any more."""
+        self.is_over = True
+
     def contacts(self, account: Account, phone: Phone) -> list[Binding]:
         """Where this phone can be called now, best first."""
         return self.engine.registrar.contacts(aor_of(account, phone), self.engine.now())
@@ -108,6 +113,8 @@ class Registrations:
 
     def hear(self, news: Bound | Unbound) -> None:
         """What the registrar tells."""
+        if self.is_over:
+            return
         if isinstance(news, Bound):
             self.counts["bound" if news.is_new else "renewed"] += 1
             self.store.put(row_of(news.binding))

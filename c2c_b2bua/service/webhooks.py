@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -63,12 +63,12 @@ class Webhooks:
         self.rung: dict[str, set[str]] = {}
         """Of accounts that have a webhook: the calls that go on and of which it was told that they ring."""
 
-    async def start(self) -> None:
-        """Read them, and go on with what was not delivered; StorageError."""
+    async def start(self, spared: Collection[str] = ()) -> None:
+        """Read them, and go on with what was not delivered, except what is `spared`; StorageError."""
         for row in await self.store.load():
             self.by_account[row.account_id] = from_row(row)
         self.client = WebhookClient(self.networks, self.settings.timeout)
-        await self.deliveries.start([*self.by_account.values()], self.client)
+        await self.deliveries.start([*self.by_account.values()], self.client, spared)
 
     def speak(self, rendered: Rendered) -> None:
         """Deliver events in these words."""

@@ -13,7 +13,7 @@ class Tokens:
     def __init__(self, secret: bytes, engine: str = "1") -> None:
         self.secret = secret
         self.engine = engine
-        """The engine's name, first part of every tag and branch, so that a stray packet finds its owner."""
+        """The engine's name, first part of every tag and branch and of a leg's Call-ID: a stray packet finds its owner."""
         self.count = 0
         self.ready: list[str] = []
 

@@ -73,6 +73,13 @@ class BindingStore:
             self.writer.cancel()
             await asyncio.wait([self.writer])
 
+    async def flush(self) -> None:
+        """Returns when what is known by now is on disk, or the disk has refused it."""
+        while self.changes and await self.write_group():
+            pass
+        async with self.database.one_writer:
+            return  # The writer has had its turn.
+
     def put(self, row: BindingRow) -> None:
         """Have a binding written, new or renewed."""
         self.changes[row.id] = row

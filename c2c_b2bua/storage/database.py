@@ -46,6 +46,7 @@ class Database:
         if self.is_sqlite:
             sa.event.listen(self.engine.sync_engine, "connect", prepare)
         self.one_writer = asyncio.Lock()
+        self.is_open = False
         self.rows_writer = SqliteWriter(self.file, busy_timeout) if self.is_sqlite else None
 
     async def start(self) -> None:
@@ -55,6 +56,7 @@ class Database:
             await asyncio.to_thread(self.try_file)
         async with self.writing() as connection:
             await connection.run_sync(upgrade)
+        self.is_open = True
 
     def try_file(self) -> None:
         """StorageError when this is no SQLite file that can be opened."""
@@ -66,6 +68,7 @@ class Database:
 
     async def stop(self) -> None:
         """Close every connection."""
+        self.is_open = False
         if self.rows_writer:
             await self.rows_writer.close()
         await self.engine.dispose()

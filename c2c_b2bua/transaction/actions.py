@@ -23,6 +23,13 @@ class Send(Action, frozen=True, gc=False):
     flow: Flow
 
 
+class Misdirected(Action, frozen=True, gc=False):
+    """A message that another engine waits for."""
+
+    engine: str
+    message: Request | Response
+
+
 class StartTimer(Action, frozen=True, gc=False):
     """Call `timer(name)` of the machine with this key at a time; late and obsolete timers are ignored there."""
 

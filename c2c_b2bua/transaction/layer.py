@@ -23,6 +23,7 @@ from c2c_b2bua.transaction.actions import (
     Elsewhere,
     Forget,
     Locate,
+    Misdirected,
     Reply,
     Respond,
     Send,
@@ -35,7 +36,7 @@ from c2c_b2bua.transaction.actions import (
 from c2c_b2bua.transaction.client import Client
 from c2c_b2bua.transaction.invite_client import InviteClient
 from c2c_b2bua.transaction.invite_server import InviteServer
-from c2c_b2bua.transaction.matching import client_key, response_key, server_key
+from c2c_b2bua.transaction.matching import client_key, engine_of, response_key, server_key
 from c2c_b2bua.transaction.search import place_of
 from c2c_b2bua.transaction.sending import Sending
 from c2c_b2bua.transaction.server import Server
@@ -72,6 +73,8 @@ class TransactionLayer(Sending):
         self.timers = Timers(LASTING)
         self.acting = ""
         """Key of the machine whose timer acted last: whose fault it was, should that fail."""
+        self.others: set[str] = set()
+        """Names of other engines, to which a message of theirs that comes to us can be passed on."""
         self.out: list[Action] = []
         self.carry_out: dict[type[Action], Callable[[Any, float], Work]] = {
             Send: self.put_out,
@@ -126,6 +129,8 @@ class TransactionLayer(Sending):
         try:
             message = parse(data)
             message.flow = flow
+            if self.others and (engine := engine_of(message)) in self.others:
+                return [Misdirected(engine, message)]
             if isinstance(message, Response):
                 work = self.response(message, now)
             else:

@@ -27,3 +27,13 @@ def server_key(request: Request, method: str = "") -> str:
     # A client of RFC 2543 puts nothing unique into its branch.
     cseq, from_tag = request.cseq.number, request.from_tag
     return f"{request.uri} {request.call_id} {cseq} {from_tag} {via} {method}"
+
+
+def engine_of(message: Request | Response) -> str:
+    """The engine whose call or transaction this is, if it is one of ours; else something that is no engine's name.
+
+    Both legs of a call have a Call-ID of ours. Phones register and ask by their own, so those never go astray.
+    """
+    if isinstance(message, Response):
+        return message.branch.removeprefix(MAGIC_COOKIE).partition("-")[0]
+    return message.call_id.partition("-")[0] if message.method != "REGISTER" else ""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from socket import socket
+from typing import Protocol
 
 import structlog
 
 from c2c_b2bua.config import Limits, Sip
 from c2c_b2bua.sip.flow import SECURE_TRANSPORTS, Flow, Interface
+from c2c_b2bua.transport.door import Door
 from c2c_b2bua.transport.networks import Networks
 from c2c_b2bua.transport.stream import StreamConnection
 from c2c_b2bua.transport.tls import check_name, client_context, renew, server_context
@@ -27,6 +30,16 @@ Peer = tuple[str, str, int, str]
 log = structlog.get_logger()
 
 
+class Proxy(Protocol):
+    """A connection that another process has."""
+
+    @property
+    def is_open(self) -> bool: ...
+    def send(self, data: bytes) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
 class Connections:
     """Sends over the connection a flow names, else over any to that peer, else over a new one."""
 
@@ -39,8 +52,8 @@ class Connections:
         self.exempt = Networks(sip.limits.exempt)
         self.server_tls: ssl.SSLContext | None = None
         self.client_tls: ssl.SSLContext | None = None
-        self.servers: list[asyncio.Server] = []
-        self.by_number: dict[int, StreamConnection] = {}
+        self.doors: list[Door] = []
+        self.by_number: dict[int, StreamConnection | Proxy] = {}
         self.by_peer: dict[Peer, StreamConnection] = {}
         self.waiting: dict[Peer, list[bytes]] = {}
         """Peer -> what shall be sent once the connection stands."""
@@ -62,8 +75,13 @@ class Connections:
         if self.client_tls is not None:
             renew(self.tls, self.server_tls, self.client_tls)
 
-    async def listen(self, transport: str, host: str, port: int) -> tuple[asyncio.Server, Callable[[Interface], None]]:
-        """Open a listening socket; OSError when the port is taken. It accepts once it was told its interface."""
+    async def listen(
+        self, transport: str, host: str, port: int, handed: Sequence[socket] = ()
+    ) -> tuple[asyncio.Server, Callable[[Interface], None]]:
+        """Open a listening socket; OSError when the port is taken. It accepts once it was told its interface.
+
+        `handed`: sockets that listen there already.
+        """
         known: list[Interface] = []
         is_secure = transport in SECURE_TRANSPORTS
 
@@ -73,20 +91,16 @@ class Connections:
                 return WebSocketConnection(self.count, known[0], self, self.origins)
             return StreamConnection(self.count, known[0], self)
 
-        server = await asyncio.get_running_loop().create_server(
-            accept,
-            host,
-            port,
-            start_serving=False,
-            ssl=self.server_tls if is_secure else None,
-            ssl_handshake_timeout=self.limits.handshake if is_secure else None,
+        door = Door(
+            accept, ssl=self.server_tls if is_secure else None, handshake=self.limits.handshake if is_secure else None
         )
-        self.servers.append(server)
-        return server, known.append
+        self.doors.append(door)
+        await (door.adopt(handed) if handed else door.open(host, port))
+        return door.servers[0], known.append
 
     async def serve(self) -> None:
-        for server in self.servers:
-            await server.start_serving()
+        for door in self.doors:
+            await door.serve()
 
     def opened(self, connection: StreamConnection) -> bool:
         """Take a connection in; False when the peer, or everybody together, has too many, or it is not whom we called."""
@@ -185,12 +199,28 @@ class Connections:
             raise connection.refused
         return connection
 
+    def close_all_but(self, flows: Iterable[Flow]) -> None:
+        """Close the streams that none of these flows goes over."""
+        reliable = [flow for flow in flows if flow.is_reliable]
+        numbers = {flow.connection for flow in reliable}
+        peers = {peer_of(flow) for flow in reliable}
+        for connection in [*self.by_number.values()]:
+            if not isinstance(connection, StreamConnection) or connection.number in numbers:
+                continue
+            if not peers_of(connection.flow) & peers:
+                connection.close()
+
     async def close(self) -> None:
-        for server in self.servers:
-            server.close()
+        for door in self.doors:
+            door.close()
         for task in list(self.tasks):
             task.cancel()
         self.is_closing = True
+        self.by_number = {
+            number: connection
+            for number, connection in self.by_number.items()
+            if isinstance(connection, StreamConnection)
+        }
         for connection in list(self.by_number.values()):
             connection.close()
         if self.by_number:

@@ -61,11 +61,12 @@ class UdpSocket:
         self.unsent: deque[tuple[bytes, tuple[str, int]]] = deque()
         self.loop = asyncio.get_running_loop()
         self.is_closed = False
-        self.loop.add_reader(opened.fileno(), self.readable)
+        self.is_paused = True
+        """Somebody else reads it."""
 
     @classmethod
     async def bind(cls, host: str, port: int, receive: Receive, unreachable: Unreachable, flood: Flood) -> UdpSocket:
-        """Open it; OSError when the port is taken."""
+        """Open it, and read it; OSError when the port is taken. One that is open already is read from `resume` on."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_DGRAM)
         family, kind, protocol, _, address = found[0]
         opened = socket(family, kind, protocol)
@@ -80,7 +81,24 @@ class UdpSocket:
         except OSError:
             opened.close()
             raise
-        return cls(opened, receive, unreachable, flood)
+        udp = cls(opened, receive, unreachable, flood)
+        udp.resume()
+        return udp
+
+    def another(self) -> socket:
+        """The same socket once more, for another process."""
+        return self.opened.dup()
+
+    def pause(self) -> None:
+        """Read no more, and leave what comes to whoever has the socket too; sending goes on."""
+        self.is_paused = True
+        self.loop.remove_reader(self.opened.fileno())
+
+    def resume(self) -> None:
+        """Read, from now on or again."""
+        if self.is_paused:
+            self.is_paused = False
+            self.loop.add_reader(self.opened.fileno(), self.readable)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -104,7 +122,7 @@ class UdpSocket:
                 self.take_errors()
                 return
             self.take(data, source)
-            if self.is_closed:
+            if self.is_closed or self.is_paused:
                 return
 
     def take(self, data: bytes, source: Any) -> None:
@@ -141,8 +159,9 @@ class UdpSocket:
                 break
             if any(is_unreachable(value) for _, _, value in more):
                 came_back.append((data, destination))
-        self.loop.remove_reader(self.opened.fileno())
-        self.loop.add_reader(self.opened.fileno(), self.readable)
+        if not self.is_paused:
+            self.loop.remove_reader(self.opened.fileno())
+            self.loop.add_reader(self.opened.fileno(), self.readable)
         for data, destination in came_back:
             # Later: it may be that just now something is being sent.
             self.loop.call_soon(self.give_back, data, destination)

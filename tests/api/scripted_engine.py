@@ -114,6 +114,9 @@ class ScriptedEngine:
         leg.ended_at, leg.cause, leg.sip_code, leg.reason = self.now(), cause, code or leg.sip_code, reason or None
         self.tell(CallEnded, call_id)
 
+    def inherit(self) -> None:
+        """It has no calls of others."""
+
     def hang_up(self, call_id: str) -> bool:
         record = self.records.get(call_id)
         if record is None or record.ended_at is not None:

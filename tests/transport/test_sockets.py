@@ -334,7 +334,7 @@ async def test_nothing_is_taken_in_before_there_is_a_core() -> None:
     listen = starting.connections.listen
     early = asyncio.Event()
 
-    async def listen_late(transport: str, host: str, port: int) -> object:
+    async def listen_late(*where: object) -> object:
         udp = starting.udp[0]
         take = udp.take
 
@@ -347,7 +347,7 @@ async def test_nothing_is_taken_in_before_there_is_a_core() -> None:
             stranger.sendto(b"OPTIONS sip:us SIP/2.0\r\n\r\n", udp.address)
         async with asyncio.timeout(PATIENCE):
             await early.wait()
-        return await listen(transport, host, port)
+        return await listen(*where)  # type: ignore[arg-type]
 
     starting.connections.listen = listen_late  # type: ignore[assignment, method-assign]
     await starting.start()

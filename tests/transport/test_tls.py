@@ -218,7 +218,7 @@ async def test_without_a_certificate_tls_only_connects_out(authority: Authority,
         engine("tls:127.0.0.1:0", tls=Tls(ca=str(authority.ca))) as running,
         TcpPhone.open(tls=context) as phone,
     ):
-        assert not running.connections.servers
+        assert not running.connections.doors
         knows(running, tmp_path, "one.example")
         running.connect(order(f"sips:a@one.example:{phone.port}"))
         invite = await (await phone.next()).next()
