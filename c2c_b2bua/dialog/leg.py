@@ -215,7 +215,10 @@ class Leg:
             forget: Work = (
                 [Forget(client_key(invite.branch, invite.method))] if invite and invite.headers["Via"] else []
             )
-            return [*forget, *self.down(now, events.Down(self.call, self.name))] if self.state != DOWN else forget
+            if self.state == DOWN:
+                return forget
+            self.sip_code = self.sip_code or (self.why.given_up if self.why is not None else None)
+            return [*forget, *self.down(now, events.Down(self.call, self.name))]
         if name == "reinvite" and self.state == UP and self.reinvite and now >= self.reinvited_at + PATIENCE:
             # No user has to be asked, so that a peer that only says 100 or 180 for ever is gone (§14.1).
             return self.break_off(Why("RECOVERY_ON_TIMER_EXPIRE", 408, "no answer to a re-INVITE"))

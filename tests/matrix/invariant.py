@@ -159,12 +159,13 @@ def untrue(stage: Stage, leg: LegRecord, began: float) -> Iterator[str]:
         if event.kind == "in" and event.datagram is not None and event.datagram.said is not None
         and event.datagram.said.is_first and call_id in event.datagram.data
     ]  # fmt: skip
-    if not came:
+    is_on_the_wire = any(call_id in one.data for one in stage.wire)
+    if not is_on_the_wire:
         came = told_of(stage)
     finals = [status for at, status in came if status >= 200 and at <= leg.ended_at]
     while len(finals) > 1 and finals[0] in AGAIN:
         del finals[0]
-    if finals and finals[0] in AGAIN and leg.sip_code in (None, 408, 487):
+    if finals and finals[0] in AGAIN and leg.sip_code in (408, 487):
         return
     if leg.ringing_at is not None and not any(at == leg.ringing_at and 180 <= status < 200 for at, status in came):
         yield f"{name} did not ring at {leg.ringing_at}"
@@ -181,5 +182,5 @@ def untrue(stage: Stage, leg: LegRecord, began: float) -> Iterator[str]:
     )  # fmt: skip
     if finals and not (leg.sip_code == 408 and (cancelled or leg.cause == "NO_ANSWER")):
         yield f"{name} has code {leg.sip_code}, {finals} came"
-    if not finals and leg.sip_code not in (None, 408, 487):
+    if not finals and leg.sip_code not in (408, 487) and (leg.sip_code or is_on_the_wire):
         yield f"{name} has code {leg.sip_code}, nothing came"
