@@ -202,18 +202,18 @@ class Server:
         reply = await self.request("GET", f"/v2/accounts/{self.account}/clicktocall/{document}/history", 200)
         return list(reply["data"])
 
-    async def ended(self, document: str, call_id: str) -> Record:
+    async def ended(self, document: str, call_id: str, patience: float = PATIENCE) -> Record:
         """The record of a call, once it has ended."""
         found: list[Record] = []
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 while True:
                     found = [record for record in await self.history(document) if record.get("call_id") == call_id]
                     if found and found[0].get("ended_by"):
                         return found[0]
                     await asyncio.sleep(TICK)
         except TimeoutError:
-            pytest.fail(f"the call has not ended after {PATIENCE} s: {found}\n{self.output()}")
+            pytest.fail(f"the call has not ended after {patience} s: {found}\n{self.output()}")
 
     async def reaches(self, document: str, call_id: str, state: str) -> None:
         """Wait until a call that goes on is in this state."""

@@ -76,6 +76,8 @@ ROWS = [
     Row("a_hangs_up", "b_200_lost_once", *TALK, "a", TALKED, Leg(200, "NORMAL_CLEARING", rang=False)),
     Row("a_ack_lost_once", "b_early_media", *TALK, "b", TALKED, TALKED),
     Row("a_hangs_up", "b_ack_lost_once", *TALK, "a", TALKED, TALKED),
+    Row("a_answers", "b_bye_lost_once", *TALK, "b", TALKED, TALKED),
+    Row("a_hangs_up", "b_bye_answer_lost_once", *TALK, "a", TALKED, TALKED),
     Row("a_is_released", "b_late_200_after_cancel", "error", "NO_ANSWER", "timer", Leg(), Leg(ANY, ANY), SHORT),
     Row("a_hangs_up_while_b_rings", "b_late_200_after_cancel", ANY, ANY, "a", Leg(), Leg(ANY, ANY)),
     Row("a_answers", "b_forks", *TALK, "b", TALKED, TALKED),
