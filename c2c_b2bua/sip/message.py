@@ -393,7 +393,7 @@ def parse_start_line(line: str, headers: Headers) -> Request | Response:
     # A request line may be wrong in its URI or spaces and the request still be answerable (RFC 4475 §3.1.2).
     words = line.split()
     if len(words) >= 3 and words[-1].upper().startswith("SIP/") and words[0].isascii() and words[0].isalpha():
-        request = Request(words[0], "", headers)
+        request = Request(words[0], line[len(words[0]) + 1 :].removesuffix(f" {words[-1]}"), headers)
         request.version = words[-1]
         return request
     raise MalformedError(f"neither a request line nor a status line: {line[:60]!r}")
