@@ -182,8 +182,13 @@ async def test_a_database_that_cannot_be_had(tmp_path: Path) -> None:
         f'[api]\nlisten = "{LOOPBACK}:{free_port()}"\n[sip]\nlisten = ["udp:{LOOPBACK}:{free_port()}"]\n'
         f'[storage]\nurl = "sqlite:///{tmp_path}/away/c2c.db"\n'
     )
-    complaint = f"cannot use the database sqlite:///{tmp_path}/away/c2c.db: unable to open database file"
-    for words in (("serve",), ("account", "list")):
+    database = f"cannot use the database sqlite:///{tmp_path}/away/c2c.db: unable to open database file"
+    journal = f"cannot use {tmp_path}/away/c2c.db.calls: No such file or directory"
+    for words, complaint in (
+        (("serve",), journal),
+        (("serve", "--replace"), database),
+        (("account", "list"), database),
+    ):
         outcome = await run(*words, "--config", str(path))
         assert outcome == (1, "", complaint)
 
