@@ -30,6 +30,8 @@ from c2c_b2bua.transport.udp import UdpSocket
 Direction = Literal["<-", "->"]
 """As in a ladder: `<-` to the phone, `->` from the phone."""
 Trace = Callable[[Direction, bytes, Flow], None]
+LATE = 0.002
+"""Seconds that a timer is late: the loop counts in thousandths, and to come early is to go in circles until it is due."""
 
 log = structlog.get_logger()
 
@@ -226,7 +228,7 @@ class Shell:
         if self.armed is not None:
             self.armed.cancel()
         self.armed_for = due
-        self.armed = self.loop.call_later(max(0.0, due - self.now()), self.tick)
+        self.armed = self.loop.call_later(max(0.0, due - self.now()) + LATE, self.tick)
 
     async def close_sockets(self) -> None:
         if self.armed is not None:

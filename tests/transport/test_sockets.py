@@ -366,6 +366,27 @@ async def test_one_armed_timer_for_all() -> None:
         assert len(invites) == 50
 
 
+async def test_the_loop_is_not_kept_busy_until_a_timer_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    early: list[float] = []
+    tick = Engine.tick
+
+    def counted(running: Engine) -> None:
+        if (due := running.core.next_due) is not None and due > running.now():
+            early.append(due - running.now())
+        tick(running)
+
+    monkeypatch.setattr(Engine, "tick", counted)
+    async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
+        ends = Ends(running)
+        for number in range(20):
+            # Between two thousandths of a second, which is what an event loop counts in.
+            order_of = order(f"sip:a@127.0.0.1:{peer.port}", f"call{number}", ring_timeout=0.05 + number * 0.0103)
+            running.connect(order_of)
+        for _ in range(20):
+            await ends.next()
+    assert early == []
+
+
 async def test_our_fault_ends_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """A leg that fails over a response takes down its own call, with a word to history; the next one is carried."""
     async with engine("udp:127.0.0.1:0") as running, UdpPeer.open() as peer:
