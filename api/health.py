@@ -113,4 +113,5 @@ class Health:
 
     async def metrics(self, _request: web.BaseRequest) -> web.Response:
         """Prometheus text."""
+        await self.exchange.engine.recount()
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -12,6 +12,9 @@ from msgspec import Meta
 CODECS = ("PCMU", "PCMA", "G722", "G729", "opus", "telephone-event")
 TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 """What the engine serves today."""
+WEBSOCKETS = ("ws", "wss")
+PORTS_APART = 10
+"""The ports of each worker are so many above those of the one before it."""
 
 HOST = (
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\.?)"
@@ -53,6 +56,12 @@ class Listen(msgspec.Struct, frozen=True):
             raise ValueError(f'expected "udp:host:port", or the same with {", ".join(TRANSPORTS[1:])}, got "{text}"')
         host, port = host_and_port(address)
         return cls(transport, host, port)
+
+    def is_same_port(self, other: Listen) -> bool:
+        """Whether the system would not give both; port 0 is never the same."""
+        same_kind = (self.transport == "udp") == (other.transport == "udp")
+        same_host = self.host == other.host or bool({self.host, other.host} & {"0.0.0.0", "::"})
+        return same_kind and same_host and self.port == other.port != 0
 
     def __str__(self) -> str:
         return f"{self.transport}:{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
@@ -111,12 +120,25 @@ class Sip(Section, frozen=True):
     nameservers: list[str] = []
     websocket_origins: list[str] = []
     answer_strangers: bool = False
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
     tls: Tls = Tls()
     limits: Limits = Limits()
 
     def addresses(self) -> list[Listen]:
         """`listen`, parsed."""
         return [Listen.parse(text) for text in self.listen]
+
+    def of_worker(self, number: int) -> Sip:
+        """What worker `number` (1 and up; 0 is the desk) listens at and advertises; no WebSockets, port 0 stays 0."""
+        shift = PORTS_APART * number
+        listen = [
+            str(msgspec.structs.replace(one, port=one.port and one.port + shift))
+            for one in self.addresses()
+            if not number or one.transport not in WEBSOCKETS
+        ]
+        host, colon, port = self.advertise.rpartition(":")
+        advertise = f"{host}:{int(port) + shift}" if colon and port.isdecimal() else self.advertise
+        return msgspec.structs.replace(self, listen=listen, advertise=advertise)
 
 
 class Registrar(Section, frozen=True):

@@ -153,6 +153,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "registrar.default_expires", "expected a time from min_expires to max_expires"
     if not rules.digest:
         yield "registrar.digest", "expected at least one algorithm"
+    yield from worker_problems(config)
     yield from call_problems(config)
     yield from account_problems(config.account)
     yield from trunk_problems(config.trunk)
@@ -183,6 +184,33 @@ def sip_problems(sip: Sip) -> Iterator[tuple[str, str]]:
         yield "sip.tls.client_certificate", "missing; there is a client_key"
     if sip.tls.require_client_certificate and not sip.tls.ca:
         yield "sip.tls.ca", "missing; require_client_certificate needs the authorities that sign them"
+
+
+def worker_problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Ports that workers cannot have; the first one is enough."""
+    path, sip = "sip.workers", config.sip
+    try:
+        taken = [
+            (Listen("tcp", *config.api.address()), "api.listen"),
+            *((one, "sip.listen") for one in sip.addresses()),
+        ]
+    except ValueError:
+        return
+    for number in range(1, sip.workers):
+        try:
+            listens = sip.of_worker(number).addresses()
+        except ValueError as error:
+            yield path, f"worker {number} would have no port: {error}"
+            return
+        if not listens:
+            yield path, "expected a udp:, tcp: or tls: address in sip.listen; workers have no other"
+            return
+        for one in listens:
+            for other, whose in taken:
+                if one.is_same_port(other):
+                    yield path, f"worker {number} would listen at {one}, which is taken by {other} of {whose}"
+                    return
+        taken += [(one, f"worker {number}") for one in listens]
 
 
 def unparsed(path: str, parser: Callable[[str], object], text: str) -> Iterator[tuple[str, str]]:

@@ -57,6 +57,8 @@ class KeptCalls:
         self.taken: set[str] = set()
         self.held: list[CallNews] | None = []
         """What has happened to the others; None: everything is told at once."""
+        self.are_known = False
+        """Somebody has asked for the survivors: from then on an end is news like any other."""
 
     def open(self, ours: Journal | None = None) -> dict[str, Parts]:
         """What processes that are gone have left. OSError when there can be no journal.
@@ -124,12 +126,13 @@ class KeptCalls:
     def survivors(self) -> dict[str, CallRecord]:
         """How the calls stand that were taken over: those that have ended have an `ended_at`."""
         calls = self.core.calls if self.core is not None else {}
+        self.are_known = True
         return {name: calls[name].record() for name in self.taken if name in calls} | self.ended
 
     def release(self, tell: Callable[[CallNews], None]) -> None:
         """Somebody is there, and knows of the survivors: tell what has happened since."""
         held, self.held = self.held or [], None
-        self.taken, self.ended = set(), {}
+        self.taken, self.ended, self.are_known = set(), {}, False
         for news in held:
             tell(news)
 
@@ -154,7 +157,7 @@ class KeptCalls:
             self.journal.keep(action.call_id, {RECORD: encode(action.record)})
         if self.held is None or not isinstance(action, CallNews) or action.call_id not in self.taken:
             return False
-        if isinstance(action, CallEnded):
+        if isinstance(action, CallEnded) and not self.are_known:
             self.ended[action.call_id] = action.record
         else:
             self.held.append(action)

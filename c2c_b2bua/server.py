@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
-import resource
 import signal
+import sys
 from pathlib import Path
 from socket import socket
 
@@ -25,6 +24,8 @@ from c2c_b2bua.storage.database import StorageError
 from c2c_b2bua.storage.recordings import Recordings
 from c2c_b2bua.swap import Swap
 from c2c_b2bua.transport.door import Door
+from c2c_b2bua.workers.crew import Crew, CrewCalls
+from c2c_b2bua.workers.process import allow_many_files, spare_collector
 
 GOODBYE = 5.0
 """Seconds that phones get to say yes to our BYE or CANCEL."""
@@ -32,6 +33,9 @@ PROGRESS = 5.0
 """Seconds after which the log says how many calls are left, when that has changed."""
 LAST_WORDS = 2.0
 """Seconds that HTTP requests under way get once all calls have ended."""
+NOT_WITH_WORKERS = "a service with workers above 1 in [sip] neither takes a place nor hands it over"
+WORKER = ("-m", "c2c_b2bua.commands.worker")
+"""How Python is told to be a worker; the level of its log is added."""
 
 log = structlog.get_logger()
 
@@ -44,14 +48,24 @@ class Server:
     With `replace`, a first server hands its ports over instead, and goes on with its calls.
     """
 
-    def __init__(self, config: Config, replace: bool = False) -> None:
+    def __init__(self, config: Config, replace: bool = False, log_level: str = "info") -> None:
         self.config = config
         self.replace = replace
         calls = config.calls
-        self.recordings = Recordings(Path(calls.replays), calls.replays_kept) if calls.replays else None
+        workers = config.sip.workers
+        most = max(1, calls.replays_kept // workers)
+        self.recordings = Recordings(Path(calls.replays), most) if calls.replays else None
         passwords = {trunk.name: str(trunk.password) for trunk in config.trunk}
-        self.kept = KeptCalls(Path(config.storage.journal_path), passwords)
-        self.engine = Engine(config.sip, self.recordings, self.kept)
+        journal = Path(config.storage.journal_path)
+        self.kept: KeptCalls
+        self.engine: Engine
+        self.crew: Crew | None = None
+        if workers == 1:
+            self.kept = KeptCalls(journal, passwords)
+            self.engine = Engine(config.sip, self.recordings, self.kept)
+        else:
+            self.kept = of_all = CrewCalls(journal, passwords)
+            self.engine = self.crew = Crew(config, self.recordings, of_all, (sys.executable, *WORKER, log_level))
         self.exchange = Exchange(config, self.engine)
         self.gate = Gate()
         self.time_is_up = asyncio.Event()
@@ -60,6 +74,8 @@ class Server:
         """Set: nobody is waited for any more."""
         self.stopping: asyncio.TimerHandle | None = None
         self.swap = Swap(self.engine, self.exchange, self.gate, path_of(config))
+        if self.crew is not None:
+            self.swap.stays = NOT_WITH_WORKERS
 
     async def start(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
@@ -67,6 +83,8 @@ class Server:
             stack.callback(self.swap.close)
             # Calls that were taken over are not hung up when we cannot start: somebody will try again.
             stack.callback(self.kept.close)
+            if self.crew is not None:
+                stack.push_async_callback(self.crew.dismiss)
             stack.push_async_callback(self.engine.close_sockets)
             self.runner = web.ServerRunner(make_server(self.exchange, self.gate), shutdown_timeout=LAST_WORDS)
             await self.runner.setup()
@@ -78,6 +96,8 @@ class Server:
             stack.callback(self.door.close)
             if not self.swap.predecessor:
                 self.swap.require_alone()
+            if self.crew is not None:
+                await self.crew.begin()
             try:
                 await self.exchange.start(self.swap.calls_before)
             except StorageError as error:
@@ -88,16 +108,14 @@ class Server:
                 await self.engine.resume()
             await self.door.serve()
             stack.pop_all()
-        # What lives as long as the process need not be looked at by the collector again. Calls are freed by
-        # reference counts; the collector is there for the rare cycle, and would else walk all calls all the time.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 50)
+        spare_collector()
 
     async def take_place(self) -> list[socket]:
         """Of the process that runs, if that is wanted and there is one: its sockets for HTTP, the engine has the others."""
         if not self.replace:
             return []
+        if self.crew is not None:
+            raise OSError(None, f"cannot replace anybody: {NOT_WITH_WORKERS}; stop the service that runs, then start")
         try:
             # Before it hands over, as that may take a while; and if it fails, the other one goes on.
             await self.exchange.database.start()
@@ -180,6 +198,8 @@ class Server:
         await self.exchange.stop()
         if self.recordings:
             self.recordings.close()
+        if self.crew is not None:
+            await self.crew.dismiss()
         self.kept.close()
         self.swap.close()
 
@@ -198,15 +218,13 @@ class Server:
         await self.engine.close(0)
 
 
-async def serve(config: Config, replace: bool = False) -> None:
+async def serve(config: Config, replace: bool = False, log_level: str = "info") -> None:
     """Run until SIGTERM or SIGINT; a second one ends running calls at once. SIGHUP renews certificates."""
-    server = Server(config, replace)
+    server = Server(config, replace, log_level)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.tell_to_stop)
-    # Every phone on a stream is an open file: as many as we are allowed.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_many_files()
     loop.add_signal_handler(signal.SIGHUP, server.engine.renew_certificates)
     await server.start()
     log.info("ready", http=config.api.listen, sip=config.sip.listen)

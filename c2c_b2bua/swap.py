@@ -68,6 +68,8 @@ class Swap:
         self.control = Control(path, self.heard, self.lost) if path else None
         self.refusal = ""
         """Why the process before us wants its place back, before we have taken it."""
+        self.stays = ""
+        """Why nobody can take our place, ever."""
         self.door: Door | None = None
         self.http = ""
         self.handed: tuple[Link, Handed] | None = None
@@ -152,9 +154,9 @@ class Swap:
                 log.info("drained by command", calls=len(self.exchange.calls.live))
                 one.send(Drained(len(self.exchange.calls.live)))
             case HandOver(version):
-                if version != VERSION or self.successor is not None:
+                if version != VERSION or self.successor is not None or self.stays:
                     busy = "it is being replaced" if self.successor is not None else "it is of another version"
-                    one.send(Refused(busy))
+                    one.send(Refused(self.stays or busy))
                     return
                 self.successor = one
                 self.start(self.hand_over(one))

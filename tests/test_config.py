@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from c2c_b2bua.config import Config, Listen, nameserver
+from c2c_b2bua.config import Config, Listen, Sip, nameserver
 from c2c_b2bua.config_file import ConfigError, parse
 from c2c_b2bua.service.settings import load
 
@@ -47,6 +48,19 @@ def test_an_empty_file_is_all_defaults() -> None:
 )
 def test_nameservers(text: str, address: tuple[str, int]) -> None:
     assert nameserver(text) == address
+
+
+def test_workers_have_ports_of_their_own() -> None:
+    listen = ["udp:0.0.0.0:5060", "tcp:[::1]:0", "wss:0.0.0.0:443", "tls:0.0.0.0:5061"]
+    sip = Sip(listen=listen, advertise="sip.example.com:15060", workers=3)
+    assert sip.of_worker(2).listen == ["udp:0.0.0.0:5080", "tcp:[::1]:0", "tls:0.0.0.0:5081"]
+    assert sip.of_worker(2).advertise == "sip.example.com:15080"
+    assert msgspec.structs.replace(sip, advertise="sip.example.com").of_worker(1).advertise == "sip.example.com"
+
+
+def test_an_ipv6_address_to_advertise_is_no_port() -> None:
+    assert Sip(advertise="[2001:db8::10]").of_worker(1).advertise == "[2001:db8::10]"
+    assert Sip(advertise="[2001:db8::10]:5060").of_worker(1).advertise == "[2001:db8::10]:5070"
 
 
 def test_ipv6_listens_have_no_brackets_inside() -> None:
@@ -109,6 +123,25 @@ def test_ipv6_listens_have_no_brackets_inside() -> None:
         ('[sip]\nnameservers = ["dns.example"]', "c2c.toml: sip.nameservers[0]: expected an IP address"),
         ('[sip]\nnameservers = ["127.0.0.1:99999"]', "c2c.toml: sip.nameservers[0]: expected an IP address"),
         ('[sip]\nwebsocket_origins = ["example.com"]', "c2c.toml: sip.websocket_origins[0]: expected an origin"),
+        ("[sip]\nworkers = 0", "c2c.toml: sip.workers: expected int >= 1"),
+        ("[sip]\nworkers = 65", "c2c.toml: sip.workers: expected int <= 64"),
+        (
+            '[sip]\nworkers = 3\nlisten = ["udp:0.0.0.0:5060", "udp:127.0.0.1:5080"]',
+            "c2c.toml: sip.workers: worker 2 would listen at udp:0.0.0.0:5080, which is taken by udp:127.0.0.1:5080 of",
+        ),
+        (
+            '[api]\nlisten = "127.0.0.1:5070"\n[sip]\nworkers = 2',
+            "c2c.toml: sip.workers: worker 1 would listen at tcp:127.0.0.1:5070, which is taken by tcp:127.0.0.1:5070 of api",
+        ),
+        (
+            '[sip]\nworkers = 3\nlisten = ["udp:0.0.0.0:5060", "udp:0.0.0.0:5070"]',
+            "c2c.toml: sip.workers: worker 1 would listen at udp:0.0.0.0:5070, which is taken by",
+        ),
+        (
+            '[sip]\nworkers = 2\nlisten = ["udp:127.0.0.1:65530"]',
+            "c2c.toml: sip.workers: worker 1 would have no port: expected",
+        ),
+        ('[sip]\nworkers = 2\nlisten = ["ws:127.0.0.1:80"]', "c2c.toml: sip.workers: expected a udp:, tcp: or tls:"),
         ('[sip.tls]\nkey = "x.key"', "c2c.toml: sip.tls.certificate: missing"),
         ('[sip.tls]\nclient_key = "x.key"', "c2c.toml: sip.tls.client_certificate: missing"),
         ("[sip.tls]\nrequire_client_certificate = true", "c2c.toml: sip.tls.ca: missing"),

@@ -24,6 +24,7 @@ FLOORS: list[list[str]] = [
     ["kept_calls"],
     ["shell"],
     ["engine"],
+    ["workers"],
     ["handset", "handover", "service"],
     ["api"],
     ["roof"],

@@ -34,6 +34,6 @@ def serve(
     settings = read_config(config)
     set_up_log(log_level)
     try:
-        run(run_server(settings, replace))
+        run(run_server(settings, replace, log_level))
     except StorageError as error:
         fail(1, str(error))

@@ -15,6 +15,8 @@ from typing import Any, Self
 import aiohttp
 import pytest
 
+from c2c_b2bua.config import PORTS_APART
+
 from .ports import LOOPBACK, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +37,9 @@ class Server:
     `async with Server(...)` waits until it is ready; at the end it is stopped by SIGTERM and has to exit with 0.
     """
 
+    workers = 1
+    """Of `[sip]`: processes that carry calls, each with a port of its own."""
+
     def __init__(
         self,
         directory: Path,
@@ -48,7 +53,7 @@ class Server:
         self.account = secrets.token_hex(16)
         self.api_key = secrets.token_hex(32)
         self.http_port = free_port()
-        self.sip_port = free_port()
+        self.sip_port = free_port(PORTS_APART * (self.workers - 1) + 1)
         self.config = directory / "c2c.toml"
         self.log = directory / "server.log"
         directory.mkdir(parents=True, exist_ok=True)
@@ -69,7 +74,7 @@ class Server:
         listen = [f"{transport}:{LOOPBACK}:{self.sip_port}" for transport in ("udp", "tcp")]
         tables: list[tuple[str, Mapping[str, object]]] = [
             ("[api]", {"listen": f"{LOOPBACK}:{self.http_port}"}),
-            ("[sip]", {"listen": listen, **sip}),
+            ("[sip]", {"listen": listen, "workers": self.workers, **sip}),
             ("[storage]", {"url": f"sqlite:///{self.directory / 'c2c.db'}"}),
             ("[calls]", {"ring_timeout": 5.0, "grace": 2.0, **calls}),
             ("[[account]]", {"id": self.account, "name": "acme", "realm": "acme.example.com", "api_key": self.api_key}),
