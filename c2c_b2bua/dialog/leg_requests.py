@@ -99,6 +99,7 @@ def offered(leg: Leg, key: str, request: Request, now: float) -> Work:
             response = accepting(request)
             return [*grant(leg, request, response, now), Reply(key, response)]
         if not has_offer:
+            request.body = b""  # at most something that may be ignored
             leg.pending[key] = request
             return [OfferWanted(leg.call, leg.name, key, request)]
         offer = SessionDescription.parse(request.body)

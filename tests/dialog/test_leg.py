@@ -692,3 +692,16 @@ def test_states_on_the_way() -> None:
     peer.answer(peer.one_request(), 200)
     seen.append(peer.leg.state)
     assert seen == [INVITING, RINGING, UP, ENDING, DOWN]
+
+
+def test_refusing_a_reinvite_leaves_the_offer_of_the_2xx_alone() -> None:
+    """A body that may be ignored is no offer: refusing it does not decline the one that our ACK still owes an answer."""
+    peer = OneLeg(delayed_offer=True)
+    peer.answer(peer.ring(), 200, body=sdp())
+    peer.ask("INVITE", 1, b"hello", Content_Type="text/plain", Content_Disposition="render;handling=optional")
+    wanted = peer.events()[-1]
+    assert isinstance(wanted, events.OfferWanted)
+    peer.do(peer.leg.refuse(wanted.key, 491))
+    peer.sent()
+    peer.hang_up()
+    assert peer.starts() == ["ACK", "BYE"]
