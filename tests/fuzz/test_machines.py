@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -13,8 +12,9 @@ from c2c_b2bua.dialog.offer_answer import ASKED, OFFERED, STABLE, OfferAnswer
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.message import Request, parse
 from tests.dialog.one_leg import OneLeg, described, sdp
+from tests.fuzz.effort import examples
 
-MODEST = settings(deadline=None, max_examples=120, stateful_step_count=25, derandomize=True)
+MODEST = examples(120, steps=25)
 PORTS = st.sampled_from([4000, 4002, 4004])
 STATUSES = st.sampled_from(
     [100, 180, 183, 200, 202, 302, 401, 407, 408, 420, 421, 422, 481, 486, 487, 491, 500, 503, 603]
