@@ -237,7 +237,9 @@ class Engine(Shell):
     def cancelling(self) -> bool:
         return any(leg.state == CANCELLING for leg in self.core.legs.values())
 
-    def carry_out(self, actions: list[Action]) -> None:
-        super().carry_out(actions)
+    def settle(self) -> None:
+        if self.kept is not None:
+            self.kept.write()
+        super().settle()
         if self.is_closing and not self.cancelling:
             self.cancelled.set()

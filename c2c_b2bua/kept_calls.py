@@ -139,22 +139,26 @@ class KeptCalls:
     def close(self) -> None:
         self.journal.close()
 
+    def write(self) -> None:
+        """What was heard is safe from a kill when this returns: only then may go out what the core sends."""
+        self.journal.write()
+
     def hear(self, action: Action) -> bool:
-        """What the core says of its calls, before what it sends goes out; True when nobody else is to hear it now."""
+        """What the core says of its calls; True when nobody else is to hear it now. `write` has to follow."""
         if isinstance(action, Keep):
             parts = {STATE: encode(action.snapshot)}
             if action.order is not None:
                 parts[ORDER] = encode(without_passwords(action.order))
-            self.journal.keep(action.call_id, parts)
+            self.journal.note(action.call_id, parts)
             return True
         if isinstance(action, Rang):
-            self.journal.keep(action.call_id, {RANG: encode(action.at)})
+            self.journal.note(action.call_id, {RANG: encode(action.at)})
             return True
         if isinstance(action, Release):
             self.done(action.call_id)
             return True
         if isinstance(action, CallEnded):
-            self.journal.keep(action.call_id, {RECORD: encode(action.record)})
+            self.journal.note(action.call_id, {RECORD: encode(action.record)})
         if self.held is None or not isinstance(action, CallNews) or action.call_id not in self.taken:
             return False
         if isinstance(action, CallEnded) and not self.are_known:

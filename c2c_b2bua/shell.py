@@ -54,6 +54,8 @@ class Shell:
         self.handed: Mapping[str, Sequence[socket]] | None = None
         """Sockets that are open already, by what they listen to; with those, nothing is taken in until `resume`."""
         self.traces: list[Trace] = []
+        self.unsent: list[Send] = []
+        """What the core has sent and `settle` is to send."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.armed: asyncio.TimerHandle | None = None
         self.armed_for = 0.0
@@ -84,9 +86,10 @@ class Shell:
             try:
                 if listen.transport == "udp":
                     if opened := handed.get(str(listen)):
-                        udp = UdpSocket(opened[0], self.receive, self.unreachable, self.flood)
+                        udp = UdpSocket(opened[0], self.take_in, self.settle, self.unreachable, self.flood)
                     else:
-                        udp = await UdpSocket.bind(listen.host, listen.port, self.receive, self.unreachable, self.flood)
+                        what = (self.take_in, self.settle, self.unreachable, self.flood)
+                        udp = await UdpSocket.bind(listen.host, listen.port, *what)
                     self.udp[index] = udp
                     interfaces.append(self.interface(listen, *udp.address, index))
                 elif listen.transport == "tls" and self.connections.server_tls is None:
@@ -157,6 +160,14 @@ class Shell:
     # ── into the core ────────────────────────────────────────────────────────────────────────────────────────────
 
     def receive(self, data: bytes, flow: Flow) -> None:
+        """One message."""
+        try:
+            self.take_in(data, flow)
+        finally:
+            self.settle()
+
+    def take_in(self, data: bytes, flow: Flow) -> None:
+        """One of several messages; `settle` follows the last of them."""
         if len(data) < 12:
             # A keep-alive (RFC 5626 §3.5.2), or nothing that could be a message.
             return
@@ -167,20 +178,22 @@ class Shell:
         except Exception:
             log.exception("failed over a message", peer=f"{flow.host}:{flow.port}")
             actions = self.blame(call_id_of(data))
-        self.carry_out(actions)
+        self.perform(actions)
 
     def tick(self) -> None:
         """Let due timers act; each on its own, so that the fault of one is nobody else's."""
         self.armed = None
         now = self.now()
-        while (due := self.core.next_due) is not None and due <= now:
-            try:
-                actions = self.core.tick(now)
-            except Exception:
-                log.exception("failed over a timer", machine=self.core.acting)
-                actions = self.blame(self.core.acting)
-            self.carry_out(actions)
-        self.arm()
+        try:
+            while (due := self.core.next_due) is not None and due <= now:
+                try:
+                    actions = self.core.tick(now)
+                except Exception:
+                    log.exception("failed over a timer", machine=self.core.acting)
+                    actions = self.blame(self.core.acting)
+                self.perform(actions)
+        finally:
+            self.settle()
 
     def unreachable(self, flow: Flow, back: bytes = b"") -> None:
         self.carry_out(
@@ -190,18 +203,35 @@ class Shell:
     # ── out of the core ──────────────────────────────────────────────────────────────────────────────────────────
 
     def carry_out(self, actions: list[Action]) -> None:
+        """Do what the core says."""
+        try:
+            self.perform(actions)
+        finally:
+            self.settle()
+
+    def perform(self, actions: list[Action]) -> None:
+        """The same, but for what it sends: that waits for `settle`."""
         for action in actions:
             if type(action) is Send:
-                self.send(action.data, action.flow)
+                for trace in self.traces:
+                    trace("<-", action.data, action.flow)
+                self.unsent.append(action)
             elif type(action) is Locate:
                 self.locate(action)
             else:
                 self.heard(action)
+
+    def settle(self) -> None:
+        """Send all that waits, and have the timers act when they are due."""
+        unsent, self.unsent = self.unsent, []
+        for send in unsent:
+            try:
+                self.send(send.data, send.flow)
+            except Exception:
+                log.exception("failed to send", peer=f"{send.flow.host}:{send.flow.port}")
         self.arm()
 
     def send(self, data: bytes, flow: Flow) -> None:
-        for trace in self.traces:
-            trace("<-", data, flow)
         if flow.interface.transport == "UDP":
             self.udp[flow.interface.index].send(data, flow)
         else:
@@ -210,7 +240,7 @@ class Shell:
     def locate(self, action: Locate) -> None:
         targets = self.resolver.recall(action.hop, self.core.interfaces.kinds)
         if targets is not None:
-            self.carry_out(self.core.located(action.ticket, targets, self.now()))
+            self.perform(self.core.located(action.ticket, targets, self.now()))
             return
         task = asyncio.ensure_future(self.look_up(action))
         self.tasks.add(task)

@@ -94,8 +94,9 @@ class Journal:
         """The file that shall take the place of the present one, while the living are copied to it."""
         self.to_copy: Iterator[str] = iter(())
         self.is_failing = False
+        self.noted: dict[str, Parts] = {}
         self.dropped = b""
-        """Entries that are yet to be written."""
+        """Entries that are yet to be written, as `noted` is."""
 
     def open(self) -> dict[str, Parts]:
         """OSError when it cannot be had, BlockingIOError when another process has it."""
@@ -118,6 +119,7 @@ class Journal:
 
     def close(self) -> None:
         """Let another process have it."""
+        self.write()
         if self.dropped:
             for _ in self.files(self.dropped):
                 self.dropped = b""
@@ -129,23 +131,47 @@ class Journal:
         self.file = self.next = None
 
     def __contains__(self, call_id: str) -> bool:
-        return self.file is not None and call_id in self.file.places
+        return call_id in self.noted or (self.file is not None and call_id in self.file.places)
+
+    def note(self, call_id: str, parts: Parts) -> None:
+        """Have parts of what is kept of a call replaced by the next `write`."""
+        if self.file is None:
+            return
+        noted = self.noted.get(call_id)
+        if noted is None:
+            self.noted[call_id] = parts
+        else:
+            self.noted[call_id] = noted | parts
+
+    def write(self) -> None:
+        """What was noted is safe from a kill when this returns."""
+        if not self.noted:
+            return
+        noted, self.noted = self.noted, {}
+        pieces, self.dropped = [self.dropped], b""
+        places: list[tuple[str, int, int, int]] = []
+        end = len(pieces[0])
+        for call_id, parts in noted.items():
+            for part, value in parts.items():
+                entry = framed(Entry(call_id, part, value))
+                pieces.append(entry)
+                places.append((call_id, part, end, len(entry)))
+                end += len(entry)
+        for file in self.files(b"".join(pieces)):
+            start = file.size - end
+            for call_id, part, at, length in places:
+                file.keep(call_id, part, start + at, length)
+        self.copy_some(STEP * len(places))
 
     def keep(self, call_id: str, parts: Parts) -> None:
         """Replace parts of what is kept of a call; they are safe from a kill when this returns."""
-        entries = [(part, framed(Entry(call_id, part, value))) for part, value in parts.items()]
-        dropped, self.dropped = self.dropped, b""
-        data = b"".join([dropped, *(entry for _, entry in entries)])
-        for file in self.files(data):
-            at = file.size - len(data) + len(dropped)
-            for part, entry in entries:
-                file.keep(call_id, part, at, len(entry))
-                at += len(entry)
-        self.copy_some()
+        self.note(call_id, parts)
+        self.write()
 
     def drop(self, call_id: str) -> None:
         """Nothing of this call has to be known any more. That is written with what is kept next: it does no harm to know."""
-        if call_id not in self:
+        self.noted.pop(call_id, None)
+        if self.file is None or call_id not in self.file.places:
             return
         self.dropped += framed(Entry(call_id, DROP))
         for file in (self.file, self.next):
@@ -180,8 +206,8 @@ class Journal:
     def path_of_next(self) -> Path:
         return self.path.with_name(f"{self.path.name}.new")
 
-    def copy_some(self) -> None:
-        """Begin when it is worth it; then a few calls at a time, until the new file takes the place of the old one."""
+    def copy_some(self, most: int) -> None:
+        """Begin when it is worth it; then `most` calls at a time, until the new file takes the place of the old one."""
         file = self.file
         if file is None:
             return
@@ -194,7 +220,7 @@ class Journal:
                 self.next.write(MAGIC)
                 self.to_copy = iter([*file.places])
                 return
-            for _ in range(STEP):
+            for _ in range(most):
                 call_id = next(self.to_copy, None)
                 if call_id is None:
                     self.swap(file, self.next)

@@ -32,8 +32,8 @@ Unreachable = Callable[[Flow, bytes], None]
 MAX_FLOWS = 10_000
 BUFFER = 4 * 1024 * 1024
 LONGEST = 65_536
-AT_ONCE = 64
-"""Datagrams taken in before others on the loop have their turn."""
+AT_ONCE = 32
+"""Datagrams taken in before they are answered, and before others on the loop have their turn."""
 MOST_UNSENT = 10_000
 """Datagrams that wait for room in the kernel; beyond them they are lost, as datagrams may be."""
 
@@ -45,14 +45,18 @@ UNREACHABLE = ((2, 3), (3, 1))
 
 
 class UdpSocket:
-    """A bound socket; what it receives goes to `receive` with the flow it came over.
+    """A bound socket; what it receives goes to `receive` with the flow it came over, then `settle` is called once for all
+    that came together.
 
     What the network could not deliver goes to `unreachable`, as much of it as ICMP brings back.
     """
 
-    def __init__(self, opened: socket, receive: Receive, unreachable: Unreachable, flood: Flood) -> None:
+    def __init__(
+        self, opened: socket, receive: Receive, settle: Callable[[], None], unreachable: Unreachable, flood: Flood
+    ) -> None:
         self.opened = opened
         self.receive = receive
+        self.settle = settle
         self.unreachable = unreachable
         self.flood = flood
         self.interface: Interface | None = None
@@ -65,7 +69,15 @@ class UdpSocket:
         """Somebody else reads it."""
 
     @classmethod
-    async def bind(cls, host: str, port: int, receive: Receive, unreachable: Unreachable, flood: Flood) -> UdpSocket:
+    async def bind(
+        cls,
+        host: str,
+        port: int,
+        receive: Receive,
+        settle: Callable[[], None],
+        unreachable: Unreachable,
+        flood: Flood,
+    ) -> UdpSocket:
         """Open it, and read it; OSError when the port is taken. One that is open already is read from `resume` on."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_DGRAM)
         family, kind, protocol, _, address = found[0]
@@ -81,7 +93,7 @@ class UdpSocket:
         except OSError:
             opened.close()
             raise
-        udp = cls(opened, receive, unreachable, flood)
+        udp = cls(opened, receive, settle, unreachable, flood)
         udp.resume()
         return udp
 
@@ -111,19 +123,22 @@ class UdpSocket:
     def readable(self) -> None:
         """Take in what has come; an error that is pending comes out first."""
         take = self.opened.recvfrom
-        for turn in range(AT_ONCE):
-            try:
-                data, source = take(LONGEST)
-            except BlockingIOError:
-                if not turn:
+        try:
+            for turn in range(AT_ONCE):
+                try:
+                    data, source = take(LONGEST)
+                except BlockingIOError:
+                    if not turn:
+                        self.take_errors()
+                    return
+                except OSError:
                     self.take_errors()
-                return
-            except OSError:
-                self.take_errors()
-                return
-            self.take(data, source)
-            if self.is_closed or self.is_paused:
-                return
+                    return
+                self.take(data, source)
+                if self.is_closed or self.is_paused:
+                    return
+        finally:
+            self.settle()
 
     def take(self, data: bytes, source: Any) -> None:
         if not self.flood.passes(source[0]):

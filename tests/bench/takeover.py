@@ -25,7 +25,9 @@ class KeptB2bua(B2bua):
         self.kept.release(lambda news: None)
 
     def settle(self, work: Work, now: float) -> list[Action]:
-        return [action for action in super().settle(work, now) if not self.kept.hear(action)]
+        said = [action for action in super().settle(work, now) if not self.kept.hear(action)]
+        self.kept.write()
+        return said
 
 
 def whole_call(number: int = 2000) -> tuple[float, float]:

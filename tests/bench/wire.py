@@ -37,7 +37,7 @@ async def echoes() -> tuple[float, float]:
     def back(data: bytes, flow: Flow) -> None:
         holder[0].send(data, flow)
 
-    ours = await UdpSocket.bind(LOOPBACK, 0, back, Flood(Limits(datagrams_per_second=0)))
+    ours = await UdpSocket.bind(LOOPBACK, 0, back, lambda: None, lambda *_: None, Flood(Limits(datagrams_per_second=0)))
     ours.interface = Interface("UDP", *ours.address)
     holder.append(ours)
     ports: dict[str, int] = {"bare": bare.get_extra_info("sockname")[1], "ours": ours.address[1]}

@@ -53,6 +53,33 @@ def test_what_was_kept_is_there_again(opened: Opened) -> None:
     assert found == {"one": {0: b"order 1", 1: b"state 2"}, "three": {0: b"order 3"}}
 
 
+def test_notes_are_written_together(path: Path, opened: Opened) -> None:
+    journal, _ = opened()
+    journal.keep("one", {0: b"order 1", 1: b"state 1"})
+    size = path.stat().st_size
+    journal.note("one", {1: b"state 2"})
+    journal.note("two", {0: b"order 2"})
+    journal.note("gone", {0: b"order 3"})
+    journal.note("one", {1: b"state 3", 2: b"record 1"})
+    assert "two" in journal and "gone" in journal
+    journal.drop("gone")
+    assert "gone" not in journal
+    assert path.stat().st_size == size
+    journal.write()
+    assert b"state 3" in path.read_bytes() and b"state 2" not in path.read_bytes()
+    expected = {"one": {0: b"order 1", 1: b"state 3", 2: b"record 1"}, "two": {0: b"order 2"}}
+    assert opened()[1] == expected
+    journal, _ = opened()
+    journal.note("one", {1: b"state 4"})
+    journal.drop("one")
+    assert opened()[1] == {"two": {0: b"order 2"}}
+
+
+def test_notes_are_written_when_it_is_closed(opened: Opened) -> None:
+    opened()[0].note("one", {0: b"order 1"})
+    assert opened()[1] == {"one": {0: b"order 1"}}
+
+
 def test_a_killed_process_loses_nothing(path: Path, opened: Opened) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path; from c2c_b2bua.storage.journal import Journal\n"

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 
 import pytest
 
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.call.snapshot import RECORD
 from c2c_b2bua.config import Sip
 from c2c_b2bua.dialog import leg_responses
 from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.engine import Engine
+from c2c_b2bua.kept_calls import KeptCalls
+from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.storage.journal import File, replay
 from c2c_b2bua.transaction.actions import Reply, Work
+from c2c_b2bua.transport.udp import UdpSocket
 from tests.transport.peers import PATIENCE, TcpPeer, TcpPhone, UdpPeer, engine, options
 
 
@@ -78,6 +84,40 @@ async def test_udp(host: str) -> None:
         response = await answered(peer, 1)
         assert response.via.parameters["rport"] == str(peer.port)
         assert response.via.parameters["received"] == host
+
+
+async def test_what_comes_together_is_kept_before_anything_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    path = tmp_path / "calls"
+    take, send = UdpSocket.take, UdpSocket.send
+
+    def taken(udp: UdpSocket, data: bytes, source: object) -> None:
+        happened.append("in")
+        take(udp, data, source)
+
+    def sent(udp: UdpSocket, data: bytes, flow: Flow) -> None:
+        kept = replay(path.read_bytes(), File(-1, 0))
+        happened.append(f"out, with {sum(RECORD in parts for parts in kept.values())} records kept")
+        send(udp, data, flow)
+
+    running = Engine(Sip(listen=["udp:127.0.0.1:0"]), kept=KeptCalls(path, {}))
+    await running.start()
+    assert running.kept
+    async with UdpPeer.open() as peer:
+        for number in range(3):
+            running.connect(order(f"sip:a@127.0.0.1:{peer.port}", f"call{number}"))
+        invites = [await peer.next() for _ in range(3)]
+        monkeypatch.setattr(UdpSocket, "take", taken)
+        monkeypatch.setattr(UdpSocket, "send", sent)
+        for invite in invites:
+            assert isinstance(invite, Request)
+            peer.send(bytes(invite.response(486, to_tag="x")), running.core.interfaces.interfaces[0])
+        assert [(await peer.next()).cseq.method for _ in range(3)] == ["ACK"] * 3
+    await running.close(0)
+    running.kept.close()
+    assert happened == ["in"] * 3 + ["out, with 3 records kept"] * 3
 
 
 @pytest.mark.parametrize("host", FAMILIES)
