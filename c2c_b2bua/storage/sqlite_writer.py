@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+CHECKPOINT = 4000
+"""Pages in the log (16 MB) after which they go into the file: what is written again and again goes there once."""
 Batch = tuple[str, Sequence[tuple[Any, ...]]]
 """A statement and the rows to run it with."""
 
@@ -69,4 +71,5 @@ def set_pragmas(connection: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT}")
     cursor.close()

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 
 from c2c_b2bua.storage.database import Database, StorageError
 from c2c_b2bua.storage.schema import metadata, settings
+from c2c_b2bua.storage.sqlite_writer import CHECKPOINT
 
 
 async def test_migrations_make_exactly_the_schema(database: Database) -> None:
@@ -36,6 +37,7 @@ async def test_readers_do_not_wait_and_commits_are_on_disk(database: Database) -
     async with database.reading() as connection:
         assert await connection.scalar(sa.text("PRAGMA journal_mode")) == "wal"
         assert await connection.scalar(sa.text("PRAGMA synchronous")) == 2
+        assert await connection.scalar(sa.text("PRAGMA wal_autocheckpoint")) == CHECKPOINT
 
 
 async def test_a_failed_block_leaves_nothing_behind(database: Database) -> None:
