@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from tests.bench import core, latency, registrar, requests, rivals, startup, takeover, talking, wire
+from tests.bench import core, latency, registrar, requests, rivals, startup, takeover, talking, wire, workers
 from tests.bench.calls import Outcome, bridged_calls, highest_rate
 
 T = TypeVar("T")
@@ -134,12 +134,22 @@ def of_the_start(board: Board) -> None:
     board.tell("from c2c serve to ready", in_folder(startup.ready), "ms")
 
 
+def of_workers(board: Board) -> None:
+    costs = in_folder(workers.costs)
+    for number, cost in costs.items():
+        board.tell(f"CPU of a call, workers = {number}, all processes", 1e3 * cost.total, "ms")
+        board.tell("  the busiest process", 1e3 * cost.busiest, "ms")
+        board.tell("  the one with HTTP, storage and its share of the calls", 1e3 * cost.desk, "ms")
+    board.tell("two workers against one, by CPU of the busiest", costs[1].busiest / costs[2].busiest, "times")
+
+
 PARTS = {
     "core": of_the_core,
     "registrar": of_the_registrar,
     "wire": of_the_wire,
     "http": of_http,
     "calls": of_calls,
+    "workers": of_workers,
     "rivals": of_rivals,
     "talking": of_talking_calls,
     "start": of_the_start,

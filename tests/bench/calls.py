@@ -34,9 +34,11 @@ class Outcome(NamedTuple):
     bridged: int
     failed: int
     cpu: float
-    """Seconds of CPU of the server."""
+    """Seconds of CPU of the server, all its processes together."""
     resident: int
     """Kilobytes of the server at the end."""
+    cpus: tuple[float, ...] = ()
+    """Seconds of CPU of each process of the server, the one with HTTP first."""
 
 
 class SippUnderLoad:
@@ -53,6 +55,8 @@ class SippUnderLoad:
         return f"sip:phone@{LOOPBACK}:{self.port}"
 
     async def start(self) -> None:
+        """On the cores that this process has now."""
+        self.cores = os.sched_getaffinity(0)
         self.process = await asyncio.create_subprocess_exec(
             *("sipp", "-sf", str(SCENARIOS / f"{self.scenario}.xml"), "-i", LOOPBACK, "-p", str(self.port)),
             *("-nostdin", "-l", "100000", "-buff_size", "4000000", *self.options),
@@ -60,7 +64,7 @@ class SippUnderLoad:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}),
+            preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
         )
 
     async def stop(self) -> None:
@@ -72,6 +76,11 @@ class SippUnderLoad:
 def cpu_of(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def processes_of(pid: int) -> list[int]:
+    """The server's process, and its workers."""
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 def resident_of(pid: int) -> int:
@@ -86,22 +95,29 @@ async def metrics(server: Server) -> dict[str, float]:
     return {name: float(value) for name, value in rows}
 
 
-async def bridged_calls(directory: Path, rate: float, seconds: float) -> Outcome:
-    """Offer `rate` connects a second for some seconds; wait until every call is over; count."""
-    os.sched_setaffinity(0, {LOAD_CORE})
+async def bridged_calls(
+    directory: Path, rate: float, seconds: float, kind: type[Server] = Server, pinned: bool = True
+) -> Outcome:
+    """Offer `rate` connects a second for some seconds; wait until every call is over; count.
+
+    `pinned`: the server has one core and the load another; else all share all.
+    """
+    os.sched_setaffinity(0, {LOAD_CORE} if pinned else CORES)
     a = SippUnderLoad("a_answers_many", directory)
     b = SippUnderLoad("b_hangs_up_many", directory, "-d", "500")
-    server = Server(directory / "server", {"2001": a.uri, "2002": b.uri}, calls={"ring_timeout": 30.0})
+    server = kind(directory / "server", {"2001": a.uri, "2002": b.uri}, calls={"ring_timeout": 30.0})
     try:
         await a.start()
         await b.start()
         await server.start()
         assert server.process
-        os.sched_setaffinity(server.process.pid, {SERVER_CORE})
+        processes = processes_of(server.process.pid)
+        for process in processes:
+            os.sched_setaffinity(process, {SERVER_CORE} if pinned else CORES)
         document = await server.create("2001")
         path = f"/v2/accounts/{server.account}/clicktocall/{document}/connect?auto_answer=false"
         load = Load(server.http_port, path, server.token)
-        cpu_before = cpu_of(server.process.pid)
+        cpu_before = [cpu_of(process) for process in processes]
         took = await load.at(rate, seconds)
         # Beyond what the server can do, SIPp's BYE may be lost as often as it is sent: such a call has failed too.
         with contextlib.suppress(TimeoutError):
@@ -109,12 +125,12 @@ async def bridged_calls(directory: Path, rate: float, seconds: float) -> Outcome
                 while (await metrics(server))["c2c_calls_active"]:  # noqa: ASYNC110 (the news is over HTTP)
                     await asyncio.sleep(0.1)
         counted = await metrics(server)
-        cpu = cpu_of(server.process.pid) - cpu_before
-        resident = resident_of(server.process.pid)
+        cpus = tuple(cpu_of(process) - before for process, before in zip(processes, cpu_before, strict=True))
+        resident = sum(map(resident_of, processes))
         bridged = int(counted["c2c_calls_bridged_total"])
         await server.stop()
         failed = load.refused + load.accepted - bridged + int(counted["c2c_calls_active"])
-        return Outcome(load.accepted / took, took, load.accepted, bridged, failed, cpu, resident)
+        return Outcome(load.accepted / took, took, load.accepted, bridged, failed, sum(cpus), resident, cpus)
     finally:
         await server.abandon()
         await a.stop()
