@@ -15,7 +15,7 @@ from c2c_b2bua import __version__
 HELP = """Click-to-call without a PBX: one HTTP request, two phones, one bridged call.
 
 Exit codes: 0 it worked, 1 it did not, 2 the command or the configuration is wrong."""
-COMMANDS = ("serve", "drain", "demo", "check", "call", "explain", "replay", "phone", "account")
+COMMANDS = ("serve", "drain", "demo", "check", "call", "explain", "replay", "phone", "load", "account")
 
 
 def default_shown(value: Any) -> str | None:

@@ -73,12 +73,12 @@ def tls_files(certificate: str, key: str, ca: str) -> Tls:
     return Tls(certificate=certificate, key=key, ca=ca)
 
 
-def secret(text: str) -> str:
-    """A password; `env:NAME` is taken from the environment."""
+def secret(text: str, option: str = "--password") -> str:
+    """What nobody else shall see; `env:NAME` is taken from the environment."""
     if not text.startswith("env:"):
         return text
     if text[4:] not in os.environ:
-        fail(2, f"--password {text}: the environment variable {text[4:]} is not set")
+        fail(2, f"{option} {text}: the environment variable {text[4:]} is not set")
     return os.environ[text[4:]]
 
 

@@ -225,4 +225,5 @@ class Scene:
             record = news.record
             assert record.ended_by and record.cause and record.ended_at is not None, record
             assert all(leg.ended_at is not None and leg.cause for leg in (*record.legs, *record.attempts)), record
-        assert not self.witness.unacknowledged()
+        left_alone = self.witness.unacknowledged()
+        assert not left_alone, left_alone

@@ -27,6 +27,8 @@ class Witness:
         self.seen: set[bytes] = set()
         self.provisional: set[str] = set()
         """Branches of INVITEs that had a provisional response."""
+        self.tags: dict[str, str] = {}
+        """Branch of an INVITE inside a dialog -> tag of the peer."""
         self.owed: dict[tuple[str, int, str], str] = {}
         """(Call-ID, CSeq, To tag) of 2xx that came -> which it was."""
         self.acknowledged: set[tuple[str, int, str]] = set()
@@ -61,7 +63,7 @@ class Witness:
         elif response.status >= 300:
             return response.branch if client.state in (*OPEN, COMPLETED) else ""
         elif client.state in (*OPEN, ACCEPTED) and is_sound:
-            tag = client.request.to_tag or response.to_tag or ""
+            tag = self.tags.get(response.branch) or response.to_tag or ""
             self.owed[response.call_id, response.cseq.number, tag] = response.start_line()
         return ""
 
@@ -106,6 +108,8 @@ class Witness:
         assert number > last or (number, said) == (last, before), f"{request.cseq} after {last} {before}"
         self.sequences[dialog] = (number, said)
         assert dialog not in self.ended or method in ("BYE", "NOTIFY"), f"{method} after BYE"
+        if method == "INVITE" and request.to_tag:
+            self.tags[request.branch] = request.to_tag
         if method == "BYE":
             self.ended.add(dialog)
             self.over.add(dialog)
