@@ -251,6 +251,8 @@ def try_again(leg: Leg, request: Request, response: Response) -> Work:
     """The same request as the peer wants it, with the next CSeq and a new branch; nothing when that would be in vain."""
     if leg.state == CANCELLING or request.method == "CANCEL":
         return []
+    if leg.state == ENDING and request.method != "BYE":
+        return []  # it crossed our BYE
     again = challenged(leg, request, response) if response.status in HEADERS else reworded(leg, request, response)
     if again is None:
         return []
