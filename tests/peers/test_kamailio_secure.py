@@ -19,7 +19,7 @@ from .baresip import Baresip
 from .jssip.phone import JsSip
 from .kamailio import Carrier, Kamailio, Secure
 from .kamailio_registrar import Registrar
-from .test_kamailio import registered, trunk, with_tls
+from .test_kamailio import registered, trunk, until, with_tls
 from .test_kamailio_registrar import routed
 
 SECRET = "carrier-secret"
@@ -147,7 +147,8 @@ async def test_a_browser_that_is_at_it(tmp_path: Path, socket: str) -> None:
             document = await server.create("2001")
             call_id = (await server.connect(document, "2002"))["call_id"]
             await phone.happened("confirmed")
-            await phone.happened("answering", 2)
+            # Joined when the re-INVITE is acknowledged; before, it would hang up in the middle of it.
+            await until(lambda: len(kamailio.seen("ACK")) == 2, server)
             await phone.hang_up()
             await b.passed()
             record = await server.ended(document, call_id)
