@@ -226,6 +226,8 @@ class Swap:
     async def adopt(self) -> None:
         """The process before us has ended."""
         calls = self.calls_before or []
+        if self.handed is not None:
+            await self.handed[0].until_gone(LAST_WORDS)
         if self.predecessor is not None:
             self.predecessor.is_gone()
         self.handed = self.predecessor = None

@@ -18,6 +18,8 @@ import structlog
 VERSION = 1
 """Of the letters: two releases understand each other when theirs is the same."""
 LENGTH = struct.Struct("!I")
+PEER = struct.Struct("iII")
+"""What Linux tells of the process at the other end: its id, its user, its group (unix(7), SO_PEERCRED)."""
 READ = 262_144
 LONGEST = 1 << 27
 MOST_SOCKETS = 250
@@ -112,6 +114,7 @@ class Link:
         """That came with the letter which is being read."""
         self.unsent: deque[tuple[memoryview, list[socket.socket]]] = deque()
         self.is_open = True
+        self.process = PEER.unpack(end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))[0]
         end.setblocking(False)
         self.loop.add_reader(end, self.read)
 
@@ -182,6 +185,23 @@ class Link:
             del self.buffer[:end]
             sockets, self.sockets = self.sockets, []
             self.heard(self, letter, sockets)
+
+    async def until_gone(self, patience: float) -> None:
+        """Until the process at the other end is no more, and its locks are free: a killed one closes its files in turn."""
+        try:
+            ended = os.pidfd_open(self.process)
+        except OSError:
+            return
+        gone = asyncio.Event()
+        self.loop.add_reader(ended, gone.set)
+        try:
+            async with asyncio.timeout(patience):
+                await gone.wait()
+        except TimeoutError:
+            log.warning("the process at the other end of a link lives on without it", process=self.process)
+        finally:
+            self.loop.remove_reader(ended)
+            os.close(ended)
 
     def fail(self, error: Exception) -> None:
         log.warning("link between processes lost", reason=str(error))
