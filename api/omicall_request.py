@@ -40,8 +40,11 @@ class OmicallRequest:
             self.query.setdefault(clean(name), []).append(clean(value))
 
     def asked(self, name: str) -> str:
-        """A parameter of the query; empty when it is missing."""
-        return self.query.get(name, [""])[0]
+        """A parameter of the query; empty when it is missing. RefusedError when it is there more than once."""
+        found = self.query.get(name, [""])
+        if len(found) > 1:
+            raise RefusedError(f"{name}_invalid: expected once, given {len(found)} times")
+        return found[0]
 
     def value(self, name: str) -> Any:
         """A parameter of the body, else of the query; None when it is missing."""
