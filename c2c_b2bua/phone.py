@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import msgspec
 
-from c2c_b2bua.dialog.extensions import ALLOW
 from c2c_b2bua.dialog.unacked import PATIENCE
 from c2c_b2bua.registration.registration import (
     Identity,
@@ -28,6 +27,7 @@ from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.timings import T1, T2
 
 RINGING, ANSWERED, TALKING, ENDING = "RINGING", "ANSWERED", "TALKING", "ENDING"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
 REGISTRATION = "the registration"
 """Key of its timers and transactions; a Call-ID has no spaces."""
 
@@ -123,7 +123,11 @@ class Phone(TransactionLayer):
                 response = request.response(200, to_tag=self.tokens.tag())
                 response.headers["Allow"] = [ALLOW]
                 return [Reply(key, response)]
-        return [Reply(key, request.response(481 if request.to_tag else 405, to_tag=self.tokens.tag()))]
+        if request.to_tag and call is None:
+            return [Reply(key, request.response(481))]
+        response = request.response(405, to_tag=self.tokens.tag())
+        response.headers["Allow"] = [ALLOW]
+        return [Reply(key, response)]
 
     def ring(self, key: str, request: Request, now: float) -> Work:
         """A call comes in: 180, and after a while the answer."""

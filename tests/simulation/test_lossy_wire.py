@@ -110,3 +110,29 @@ def test_what_is_left_over_is_found() -> None:
     )
     core.connect(order, wire.now)
     assert any(line.startswith("call") for line in left_over(wire, core))
+
+
+def test_our_own_phone_says_that_it_does_not_take_refer() -> None:
+    """With `bridge = "refer"` it is joined by re-INVITE."""
+    wire = Wire()
+    core = B2bua(interfaces_at(OUR_PORT), Tokens(b"refer"))
+    wire.add(OUR_PORT, "c2c", core)
+    for port, manners in ((6000, Manners(user="a")), (6001, Manners(user="b", hangup_after=1.0))):
+        wire.add(port, manners.user, Phone(interfaces_at(port, manners.user), Tokens(manners.user.encode()), manners))
+    ended: list[CallRecord] = []
+    wire.news = lambda port, news: ended.append(news.record) if isinstance(news, CallEnded) else None
+    order = CallOrder(
+        call_id="c2c-refer",
+        a=Party(target="a", uri="sip:a@192.0.2.1:6000", from_uri="sip:b@example.com"),
+        b=Party(target="b", uri="sip:b@192.0.2.1:6001", from_uri="sip:a@example.com"),
+        bridge="refer",
+    )
+    wire.carry(OUR_PORT, core.connect(order, wire.now))
+    wire.run()
+    (record,) = ended
+    assert (record.cause, record.ended_by, [leg.sip_code for leg in record.legs]) == (
+        "NORMAL_CLEARING",
+        "b",
+        [200, 200],
+    )
+    assert record.bridged_at is not None
