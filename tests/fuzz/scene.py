@@ -18,7 +18,7 @@ UDP = Interface("UDP", "192.0.2.1", 5060, 0)
 TCP = Interface("TCP", "192.0.2.1", 5060, 1)
 HOST = "192.0.2.9"
 LONGEST_CALL = 600.0
-RECENT = 6
+RECENT = 12
 """Requests that a phone may still answer, calls and dialogs it may still speak in."""
 SOUND = frozenset(
     {"<sip:bob@192.0.2.9>", "<sip:bob@192.0.2.10:5070;transport=tcp>", "<sip:p@192.0.2.8;lr>", "<sip:p@192.0.2.8>"}

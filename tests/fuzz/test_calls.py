@@ -141,6 +141,19 @@ class CallMachine(RuleBasedStateMachine):
         self.answer(0, 0)
         self.scene.ask(which, "ACK", self.sequence, b"", {})
 
+    @rule(
+        method=st.sampled_from(["INVITE", "UPDATE", "INVITE without an offer"]),
+        ports=st.permutations([4000, 4002, 4004]),
+    )
+    def cross(self, method: str, ports: list[int]) -> None:
+        """All phones that talk offer, or want an offer, before anybody has answered."""
+        name, *without = method.split(" ", 1)
+        spoken = list(dict.fromkeys(reversed(self.scene.dialogs)))
+        for port, dialog in zip(ports, spoken, strict=False):
+            self.sequence += 1
+            which = self.scene.dialogs[::-1].index(dialog)
+            self.scene.ask(which, name, self.sequence, b"" if without else sdp(port, self.sequence), {})
+
     @rule(which=WHICH, status=STATUSES, tag=TAGS, body=BODIES, headers=FEW)
     def respond(self, which: int, status: int, tag: str, body: bytes, headers: dict[str, str]) -> None:
         self.scene.respond(which, status, tag, body, headers)
@@ -231,4 +244,4 @@ class CallMachine(RuleBasedStateMachine):
 
 
 TestCalls = CallMachine.TestCase
-TestCalls.settings = examples(120, steps=25)
+TestCalls.settings = examples(200, steps=25)

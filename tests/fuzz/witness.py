@@ -28,7 +28,9 @@ class Witness:
         self.provisional: set[str] = set()
         """Branches of INVITEs that had a provisional response."""
         self.tags: dict[str, str] = {}
-        """Branch of an INVITE inside a dialog -> tag of the peer."""
+        """Branch of an INVITE inside a dialog -> tag of the peer, `""` for one of RFC 2543 that has none."""
+        self.answers: set[tuple[str, int, str]] = set()
+        """(Call-ID, CSeq, To tag) of all 2xx that came."""
         self.owed: dict[tuple[str, int, str], str] = {}
         """(Call-ID, CSeq, To tag) of 2xx that came -> which it was."""
         self.acknowledged: set[tuple[str, int, str]] = set()
@@ -62,9 +64,12 @@ class Witness:
             self.provisional.add(response.branch)
         elif response.status >= 300:
             return response.branch if client.state in (*OPEN, COMPLETED) else ""
-        elif client.state in (*OPEN, ACCEPTED) and is_sound:
-            tag = self.tags.get(response.branch) or response.to_tag or ""
-            self.owed[response.call_id, response.cseq.number, tag] = response.start_line()
+        elif client.state in (*OPEN, ACCEPTED):
+            answer = (response.call_id, response.cseq.number, self.tags.get(response.branch, response.to_tag or ""))
+            # What comes again is the same as it was at first, whatever it says now: the ACK goes where that one went.
+            if answer not in self.answers and is_sound:
+                self.owed[answer] = response.start_line()
+            self.answers.add(answer)
         return ""
 
     def is_asked(self, request: Request) -> None:
@@ -105,16 +110,19 @@ class Witness:
         # The same request may go to another target when the first is silent: the same CSeq in another transaction.
         without_way = {name: values for name, values in request.headers.items() if name not in ("Via", "Contact")}
         said = f"{method} {without_way} {request.body!r}"
-        assert number > last or (number, said) == (last, before), f"{request.cseq} after {last} {before}"
+        goes_elsewhere = (number, said) == (last, before)
+        assert number > last or goes_elsewhere, f"{request.cseq} after {last} {before}"
         self.sequences[dialog] = (number, said)
         assert dialog not in self.ended or method in ("BYE", "NOTIFY"), f"{method} after BYE"
-        if method == "INVITE" and request.to_tag:
-            self.tags[request.branch] = request.to_tag
+        leg = self.core.legs.get(request.call_id)
+        if method == "INVITE" and (request.to_tag or (leg is not None and leg.dialog is not None)):
+            self.tags[request.branch] = request.to_tag or ""
         if method == "BYE":
             self.ended.add(dialog)
             self.over.add(dialog)
         if method in ("INVITE", "UPDATE") and request.body and dialog[1] != FIRST:
-            self.check_offer(dialog)
+            if not goes_elsewhere:
+                self.check_offer(dialog)
             self.offers[dialog] = client_key(request.branch, method)
 
     def check_response(self, response: Response) -> None:
