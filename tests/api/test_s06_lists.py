@@ -219,7 +219,7 @@ async def test_6_filters(api: Api, query: str, names: list[str]) -> None:
 
 async def test_6_a_list_that_was_asked_for_before_shows_every_change(api: Api) -> None:
     """Lists are kept ready; no save may leave an old one behind."""
-    queries = ["", "?ascending=true", "?filter_name=n1", "?accept=csv", "?page_size=1"]
+    queries = ["", "?ascending=true", "?filter_name=named-1", "?accept=csv", "?page_size=1"]
 
     async def names() -> list[set[str]]:
         found = []
@@ -227,17 +227,17 @@ async def test_6_a_list_that_was_asked_for_before_shows_every_change(api: Api) -
             for query in queries:
                 response, _ = await api.call("GET", f"/{version}/accounts/{A}/clicktocall{query}")
                 text = await response.text()
-                found.append({name for name in ("n1", "n2", "n3") if name in text})
+                found.append({name for name in ("named-1", "named-2", "named-3") if name in text})
         return found
 
     empty = await names()
     assert empty == [set()] * 10
-    first = await api.create(name="n1")
-    assert (await names()) == [{"n1"}] * 10
-    await api.call("PATCH", f"{LIST}/{first}", {"name": "n2"})
-    assert (await names())[:2] == [{"n2"}, {"n2"}] and (await names())[2] == set()
-    await api.call("POST", f"{LIST}/{first}", {"name": "n3", "extension": "1"})
-    assert (await names())[5] == {"n3"}
+    first = await api.create(name="named-1")
+    assert (await names()) == [{"named-1"}] * 10
+    await api.call("PATCH", f"{LIST}/{first}", {"name": "named-2"})
+    assert (await names())[:2] == [{"named-2"}, {"named-2"}] and (await names())[2] == set()
+    await api.call("POST", f"{LIST}/{first}", {"name": "named-3", "extension": "1"})
+    assert (await names())[5] == {"named-3"}
     await api.call("DELETE", f"{LIST}/{first}")
     assert (await names()) == empty
 
