@@ -120,6 +120,8 @@ class B2bua(TransactionLayer):
         if lingering:
             self.lingering[call.id] = lingering
         for leg in (*call.legs, *lingering) if call.state != ENDED else lingering:
+            if leg.state == DOWN:
+                continue
             self.legs[leg.key] = leg
             if leg.dialog is not None:
                 self.neighbours.meet(leg.dialog.hop.host)
@@ -321,8 +323,7 @@ class B2bua(TransactionLayer):
         call = self.calls.get(call_id)
         if call is None:
             return []
-        for leg in call.legs:
-            self.legs.pop(leg.key, None)
+        self.drop(call.legs)
         return self.settle(call.abandon(why, now), now)
 
     # ── what lives how long ──────────────────────────────────────────────────────────────────────────────────────
@@ -381,6 +382,10 @@ class B2bua(TransactionLayer):
         if call is not None:
             if self.keeps:
                 self.touched[key] = call
-            for leg in call.legs:
-                if leg.key not in self.open_clients:
-                    self.legs.pop(leg.key, None)
+            self.drop(leg for leg in call.legs if leg.key not in self.open_clients)
+
+    def drop(self, legs: Iterable[Leg]) -> None:
+        """Nobody is to find them any more; of one that went over to another call, only what was left behind."""
+        for leg in legs:
+            if self.legs.get(leg.key) is leg:
+                del self.legs[leg.key]

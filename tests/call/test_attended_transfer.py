@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from c2c_b2bua.call.news import CallEnded
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord
+from c2c_b2bua.engine import OUR_FAULT
 from tests.call.ladder import bridged
 from tests.call.phone_memory import party_of
 from tests.call.player import Player
+from tests.call.test_takeover import Mortal
 
 SECOND = "c2c-second"
+JOINING = "A <- 202\nA <- NOTIFY 200\nA <- BYE\nA3 <- BYE\nB <- INVITE answer-b\n"
+JOINED = (
+    "A -> 200 BYE\nA3 -> 200\nB -> 200 answer-b2\nB <- ACK\nB3 <- INVITE answer-b2\nB3 -> 200 answer-b\nB3 <- ACK\n"
+)
+GOODBYE = "B3 -> BYE\nB3 <- 200\nB <- BYE\nB -> 200\n"
 
 
-def two_calls() -> Player:
+def two_calls(player: Player | None = None) -> Player:
     """A talks to B, and (as A3) to B3."""
-    player = Player()
+    player = player or Player()
     player.play(bridged())
     order = CallOrder(call_id=SECOND, a=party_of("A3"), b=party_of("B3"))
     player.take(player.core.connect(order, player.now))
@@ -39,12 +48,7 @@ def records(player: Player) -> dict[str, CallRecord]:
 
 def test_the_others_are_joined() -> None:
     player = two_calls()
-    player.play(
-        refer(player)
-        + "A <- 202\nA <- NOTIFY 200\nA <- BYE\nA3 <- BYE\nB <- INVITE answer-b\n"
-        + "A -> 200 NOTIFY\nA -> 200 BYE\nA3 -> 200\nB -> 200 answer-b2\nB <- ACK\n"
-        + "B3 <- INVITE answer-b2\nB3 -> 200 answer-b\nB3 <- ACK\nB3 -> BYE\nB3 <- 200\nB <- BYE\nB -> 200"
-    )
+    player.play(f"{refer(player)}{JOINING}A -> 200 NOTIFY\n{JOINED}{GOODBYE}")
     found = records(player)
     assert (found[SECOND].cause, found[SECOND].ended_by) == ("ATTENDED_TRANSFER", "a")
     assert [(leg.leg, leg.target, leg.cause) for leg in found[SECOND].legs] == [
@@ -58,6 +62,49 @@ def test_the_others_are_joined() -> None:
         ("b", "2001", "NORMAL_CLEARING"),
     ]
     assert [(leg.target, leg.cause) for leg in first.attempts] == [("1001", "ATTENDED_TRANSFER")]
+    finish(player)
+
+
+def test_they_are_joined_however_long_they_have_talked() -> None:
+    """Nothing is left by then of the INVITE that began the second call."""
+    player = two_calls()
+    player.pass_time(60.0)
+    player.play(f"{refer(player)}{JOINING}A -> 200 NOTIFY\n{JOINED}{GOODBYE}")
+    finish(player)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_the_service_is_killed_while_they_are_joined(seconds: float) -> None:
+    player = Mortal()
+    two_calls(player)
+    player.pass_time(seconds)
+    player.play(f"{refer(player)}{JOINING}")
+    player.crash()
+    player.play(f"A <- BYE\nA3 <- BYE\nB <- INVITE answer-b\n{JOINED}{GOODBYE}")
+    finish(player)
+    assert {name: record.cause for name, record in records(player).items()} == {
+        player.order.call_id: "NORMAL_CLEARING",
+        SECOND: "ATTENDED_TRANSFER",
+    }
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_the_service_is_killed_after_they_were_joined(seconds: float) -> None:
+    player = Mortal()
+    two_calls(player)
+    player.play(f"{refer(player)}{JOINING}A -> 200 NOTIFY\n{JOINED}")
+    player.pass_time(seconds)
+    player.crash()
+    player.play(GOODBYE)
+    finish(player)
+    assert len(records(player)) == 2
+
+
+def test_an_error_of_ours_in_the_second_call_leaves_the_joined_alone() -> None:
+    player = two_calls()
+    player.play(f"{refer(player)}{JOINING}A -> 200 NOTIFY\n")
+    player.take(player.core.abandon(SECOND, OUR_FAULT, player.now))
+    player.play(f"{JOINED}{GOODBYE}")
     finish(player)
 
 
