@@ -9,12 +9,15 @@ How the legs come together is in `reinvite.py`, `delayed_offer.py`, `early_media
 
 from __future__ import annotations
 
+from copy import copy
+
 from c2c_b2bua.call import bridge, delayed_offer, early_media, hunt, refer, reinvite, transfer
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord, leg_name
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.leg import DOWN, Leg
+from c2c_b2bua.dialog.offer_answer import OfferAnswer
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.session_timer import EXPIRED
 from c2c_b2bua.sdp import Origin, SessionDescription
@@ -117,20 +120,9 @@ class Call:
 
     def leave(self, leg: Leg, now: float) -> None:
         """The leg goes over to another call: what it was here stays, for the record."""
-        kept = Leg(self.id, leg.name, leg.party, self.tokens)
-        for fact in (
-            "key",
-            "sip_code",
-            "sip_reason",
-            "invited_at",
-            "ringing_at",
-            "answered_at",
-            "invite",
-            "trail",
-            "phrases",
-        ):
-            setattr(kept, fact, getattr(leg, fact))
+        kept = copy(leg)
         kept.state, kept.why, kept.ended_at = DOWN, transfer.JOINED, now
+        kept.dialog, kept.session, kept.media = None, None, OfferAnswer()
         if leg.name == "a":
             self.a = kept
         else:

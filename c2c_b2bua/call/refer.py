@@ -66,6 +66,7 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
 
 
 def told(call: Call, event: events.Notified, now: float) -> Work:
+    """The phone says how its call goes (sipfrag, RFC 3515 §2.4.5): with B's final response our part is done."""
     b = call.b
     work: Work = []
     if 180 <= event.status < 200 and b.ringing_at is None:
