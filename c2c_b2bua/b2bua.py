@@ -296,6 +296,8 @@ class B2bua(TransactionLayer):
         replaced = self.leg_named(event.replaces) if event.replaces else None
         second = self.calls.get(replaced.call) if replaced is not None else None
         if call is not None and second is not None and replaced is not None:
+            if self.keeps:
+                self.touched |= {call.id: call, second.id: second}
             return transfer.attended(call, event, second, replaced, now)
         return self.leg_event(event, now)
 

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from c2c_b2bua.call.call import BRIDGED, ENDING
 from c2c_b2bua.call.news import CallEnded
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.engine import OUR_FAULT
+from c2c_b2bua.sip.flow import Target
+from c2c_b2bua.transaction.actions import Action, Locate
 from tests.call.ladder import bridged
-from tests.call.phone_memory import party_of
+from tests.call.phone_memory import HOSTS, PORTS, party_of
 from tests.call.player import Player
 from tests.call.test_takeover import Mortal
 
@@ -23,13 +26,36 @@ JOINED = (
 GOODBYE = "B3 -> BYE\nB3 <- 200\nB <- BYE\nB -> 200\n"
 
 
-def two_calls(player: Player | None = None) -> Player:
-    """A talks to B, and (as A3) to B3."""
+class Waiting(Mortal):
+    """Names are looked up at once, or when it suits."""
+
+    def __init__(self) -> None:
+        self.is_slow = False
+        self.wanted: list[Locate] = []
+        super().__init__()
+
+    def take(self, actions: list[Action]) -> None:
+        super().take([action for action in actions if not isinstance(action, Locate)])
+        self.wanted += [action for action in actions if isinstance(action, Locate)]
+        if not self.is_slow:
+            self.find()
+
+    def find(self) -> None:
+        """The only name there is is A3's."""
+        wanted, self.wanted = self.wanted, []
+        for action in wanted:
+            where = [Target("UDP", HOSTS["a"], PORTS["A3"])]
+            self.take(self.core.located(action.ticket, where, self.now))
+
+
+def two_calls(player: Player | None = None, headers: str = "") -> Player:
+    """A talks to B, and (as A3) to B3; `headers` are those of what A3 answers."""
     player = player or Player()
     player.play(bridged())
     order = CallOrder(call_id=SECOND, a=party_of("A3"), b=party_of("B3"))
     player.take(player.core.connect(order, player.now))
-    player.play(bridged().replace("A ", "A3 ").replace("B ", "B3 "))
+    second = bridged().replace("A ", "A3 ").replace("B ", "B3 ")
+    player.play(second.replace("A3 -> 200 answer-a\n", f"A3 -> 200 answer-a\n{headers}"))
     return player
 
 
@@ -98,6 +124,23 @@ def test_the_service_is_killed_after_they_were_joined(seconds: float) -> None:
     player.play(GOODBYE)
     finish(player)
     assert len(records(player)) == 2
+
+
+def test_the_service_is_killed_while_the_name_of_a_phone_is_looked_up() -> None:
+    """The BYE that ends the second call could not go yet: the next process knows that it is over."""
+    player = Waiting()
+    two_calls(player, "    + Contact: <sip:a3@phone.example.com>\n")
+    player.is_slow = True
+    player.play(refer(player) + JOINING.replace("A3 <- BYE\n", ""))
+    assert [action.hop.host for action in player.wanted] == ["phone.example.com"]
+    player.wanted.clear()
+    player.crash()
+    assert (player.core.calls[player.order.call_id].state, player.core.calls[SECOND].state) == (BRIDGED, ENDING)
+    player.is_slow = False
+    player.find()
+    player.play(f"A <- BYE\nA3 <- BYE\nB <- INVITE answer-b\n{JOINED}{GOODBYE}")
+    finish(player)
+    assert records(player)[SECOND].cause == "ATTENDED_TRANSFER"
 
 
 def test_an_error_of_ours_in_the_second_call_leaves_the_joined_alone() -> None:
