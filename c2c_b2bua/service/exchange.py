@@ -82,7 +82,7 @@ class Exchange:
         self.registrations = Registrations(settings, engine, store, BindingStore(self.database))
         routes = Routes(settings, self.registrations.contacts)
         self.calls = Calls(settings, engine, self.history, Planner(settings, routes), later)
-        self.transfers = Transfers(settings, engine, self.calls, self.accounts, self.documents)
+        self.transfers = Transfers(engine, self.calls, self.accounts, self.documents)
         self.calls.listeners.append(self.transfers.hear)
         self.trunk_watch = TrunkWatch(routes.trunks, engine)
         self.trunk_watch.heard.append(self.calls.waiting.wake)

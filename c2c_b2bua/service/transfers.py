@@ -11,7 +11,6 @@ import structlog
 from c2c_b2bua.call.news import CallNews, TransferAsked
 from c2c_b2bua.call.order import Party
 from c2c_b2bua.call.record import LegName
-from c2c_b2bua.config import HOST_PORT, Config
 from c2c_b2bua.numbers import NumberError, dialled
 from c2c_b2bua.service.accounts import Account, Accounts
 from c2c_b2bua.service.calls import Calls
@@ -21,6 +20,7 @@ from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.originate import Connect
 from c2c_b2bua.service.routes import NoRouteError
 from c2c_b2bua.sip.errors import SipError
+from c2c_b2bua.sip.flow import Interfaces
 from c2c_b2bua.sip.uri import Uri
 
 STATUS_OF_CAUSE = {"USER_NOT_REGISTERED": 480, "OUTGOING_CALL_BARRED": 403, "INVALID_NUMBER_FORMAT": 484}
@@ -31,6 +31,8 @@ log = structlog.get_logger()
 class TransferEngine(Protocol):
     """What is needed of the engine."""
 
+    @property
+    def interfaces(self) -> Interfaces: ...
     def transfer(self, call_id: str, leg: LegName, key: str, parties: tuple[Party, ...]) -> None: ...
     def refuse_transfer(self, call_id: str, leg: LegName, key: str, status: int, reason: str) -> None: ...
     def now(self) -> float: ...
@@ -39,19 +41,12 @@ class TransferEngine(Protocol):
 class Transfers:
     """Answers every `TransferAsked`."""
 
-    def __init__(
-        self, settings: Config, engine: TransferEngine, calls: Calls, accounts: Accounts, documents: Documents
-    ) -> None:
+    def __init__(self, engine: TransferEngine, calls: Calls, accounts: Accounts, documents: Documents) -> None:
         self.engine = engine
         self.calls = calls
         self.planner = calls.planner
         self.accounts = accounts
         self.documents = documents
-        self.home = {listen.host for listen in settings.sip.addresses()} | {
-            trunk.host.lower() for trunk in self.planner.routes.trunks
-        }
-        if found := HOST_PORT.fullmatch(settings.sip.advertise):
-            self.home.add(found["host"].lower())
 
     def hear(self, call: LiveCall, news: CallNews) -> None:
         """News of a call; all but requests for a transfer is left alone."""
@@ -103,6 +98,11 @@ class Transfers:
         uri = Uri.parse(target)
         if uri.scheme == "tel":
             return dialled(uri.opaque.partition(";")[0], self.planner.country)
-        if uri.is_sip and uri.host in {account.realm, *self.home}:
+        if uri.is_sip and uri.host.strip("[]") in {account.realm, *self.home()}:
             return dialled(unquote(uri.user or ""), self.planner.country)
         return dialled(target, self.planner.country)
+
+    def home(self) -> set[str]:
+        """Hosts by which phones know us: those in our Contact, and the carriers'."""
+        ours = {interface.host for interface in self.engine.interfaces.interfaces}
+        return {host.strip("[]").lower() for host in (*ours, *(trunk.host for trunk in self.planner.routes.trunks))}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
-from c2c_b2bua.call.order import CallOrder
+from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegName, LegRecord
 from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.registration.binding import Binding, Bound, Unbound
@@ -31,6 +31,8 @@ class ScriptedEngine:
         self.trunk_listener: Callable[[TrunkChanged], None] = lambda news: None
         self.clock: float | None = None
         self.kept: KeptCalls | None = None
+        self.transfers: list[tuple[str, LegName, str, tuple[Party, ...]]] = []
+        self.refusals: list[tuple[str, LegName, str, int, str]] = []
         self.then: Callable[[ScriptedEngine, str], None] = lambda engine, call_id: None
 
     def watch(self, orders: Iterable[TrunkOrder]) -> None:
@@ -119,6 +121,12 @@ class ScriptedEngine:
 
     def inherit(self) -> None:
         """It has no calls of others."""
+
+    def transfer(self, call_id: str, leg: LegName, key: str, parties: tuple[Party, ...]) -> None:
+        self.transfers.append((call_id, leg, key, parties))
+
+    def refuse_transfer(self, call_id: str, leg: LegName, key: str, status: int, reason: str) -> None:
+        self.refusals.append((call_id, leg, key, status, reason))
 
     def hang_up(self, call_id: str) -> bool:
         record = self.records.get(call_id)
