@@ -6,7 +6,17 @@ from collections.abc import Iterable
 
 from c2c_b2bua.call import transfer
 from c2c_b2bua.call.call import ENDED, RINGING_A, RINGING_B, Call
-from c2c_b2bua.call.news import CallBridged, CallEnded, LegAnswered, LegFailed, LegRerouted, LegRinging, TransferAsked
+from c2c_b2bua.call.news import (
+    CallBridged,
+    CallEnded,
+    LegAnswered,
+    LegFailed,
+    LegJoined,
+    LegRerouted,
+    LegRinging,
+    LegStays,
+    TransferAsked,
+)
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy, LegName
 from c2c_b2bua.call.snapshot import CallSnapshot, Keep, Rang, Release, snapshot_of
@@ -34,17 +44,9 @@ from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
 
 NEWS = (
-    LegRinging,
-    LegFailed,
-    LegRerouted,
-    LegAnswered,
-    TransferAsked,
-    CallBridged,
-    CallEnded,
-    Bound,
-    Unbound,
-    TrunkChanged,
-)
+    LegRinging, LegFailed, LegRerouted, LegAnswered, LegStays, LegJoined, TransferAsked, CallBridged,
+    CallEnded, Bound, Unbound, TrunkChanged,
+)  # fmt: skip
 EVENTS = (
     events.Ringing, events.Described, events.Answered, events.Refused, events.RangOut, events.Offered,
     events.OfferWanted, events.Reanswered, events.Rerefused, events.Refreshed, events.Acknowledged, events.Informed,

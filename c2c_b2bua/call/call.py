@@ -12,7 +12,7 @@ from __future__ import annotations
 from copy import copy
 
 from c2c_b2bua.call import bridge, delayed_offer, early_media, hunt, refer, reinvite, transfer
-from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
+from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging, LegStays
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord, leg_name
 from c2c_b2bua.dialog import events
@@ -241,7 +241,7 @@ class Call:
         self.ended_at = now
         return [CallEnded(self.id, now, self.record()), Forget(self.id)]
 
-    def news(self, kind: type[LegRinging | LegAnswered], now: float, leg: str) -> CallNews:
+    def news(self, kind: type[LegRinging | LegAnswered | LegStays], now: float, leg: str) -> CallNews:
         return kind(self.id, now, leg_name(leg))
 
     def record(self) -> CallRecord:

@@ -43,6 +43,22 @@ class LegAnswered(CallNews, frozen=True, gc=False):
     leg: LegName
 
 
+class LegStays(CallNews, frozen=True, gc=False):
+    """Nobody has come in its place: the leg wanted to hand over, and somebody was called for that."""
+
+    leg: LegName
+
+
+class LegJoined(CallNews, frozen=True, gc=False):
+    """Another call has given one of its legs to this one, as `leg`; its own end follows."""
+
+    leg: LegName
+    second: str
+    """The id of that call."""
+    was: LegName
+    """Which leg it was there."""
+
+
 class TransferAsked(CallNews, frozen=True, gc=False):
     """The phone of a leg wants somebody else in its place: `transfer` or `refuse_transfer` with this `key` is waited for."""
 

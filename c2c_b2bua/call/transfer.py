@@ -25,6 +25,7 @@ the new one has answered has left the call to it. When nobody answers, the two a
 the call ends.
 
 A phone with two calls may join the others of both (attended, RFC 3891): its REFER in one names its dialog in the other.
+What became of the legs is told (`LegAnswered`, `LegStays`, `LegJoined`): whoever counts them has to know.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from c2c_b2bua.call import hunt
-from c2c_b2bua.call.news import LegAnswered, TransferAsked
+from c2c_b2bua.call.news import LegAnswered, LegJoined, LegStays, TransferAsked
 from c2c_b2bua.call.payload_types import as_offer
 from c2c_b2bua.call.record import leg_name
 from c2c_b2bua.call.reinvite import tell
@@ -72,9 +73,9 @@ def start(call: Call, name: str, key: str, parties: tuple[Party, ...], now: floa
     """It may: ring these at once."""
     leg, stays = call.leg(name), call.other(name)
     if key not in leg.pending:
-        return []
+        return [call.news(LegStays, now, name)]
     if call.state != "BRIDGED" or stays.remote is None:
-        return leg.refuse(key, 480)
+        return [*leg.refuse(key, 480), call.news(LegStays, now, name)]
     work, event = accept_refer(leg, key)
     call.transfer = Transfer(name, event)
     call.state = "TRANSFERRING"
@@ -124,6 +125,7 @@ def failed(call: Call, ended_by: EndedBy, why: Why, now: float) -> Work:
     work += [action for leg in hunt.ringing(call, side) for action in leg.hang_up(why, now)]
     call.transfer = None
     call.state = "BRIDGED"
+    work.append(call.news(LegStays, now, side))
     if call.leg(side).state == DOWN:
         work += call.end(ended_by, why, now)
     return work
@@ -142,6 +144,7 @@ def attended(call: Call, event: events.TransferWanted, second: Call, replaced: L
     if subscription:
         work += notify(leg, subscription, 200)
     side = leg.name
+    work.append(LegJoined(call.id, now, leg_name(side), second.id, leg_name(joined.name)))
     second.leave(joined, now)
     call.named += 1
     joined.call, joined.name = call.id, f"{side}{call.named}"

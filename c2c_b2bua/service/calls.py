@@ -337,7 +337,7 @@ class Calls:
                 call.reaches("ringing_a")
             case LegRinging():
                 call.reaches("ringing_b")
-            case LegAnswered(leg="a"):
+            case LegAnswered(leg="a") if call.state != "bridged":
                 call.reaches("answered_a")
             case CallBridged():
                 call.reaches("bridged")

@@ -33,8 +33,10 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
     state: State = "dialling"
     expected_start: float | None = None
     """Of a call that waits for a trunk: when its first leg is probably rung; None: that cannot be told."""
-    places: dict[str, Trunk] = {}
-    """The trunk that each leg is on, if any; and those that somebody was transferred to by."""
+    places: dict[LegName, Trunk] = {}
+    """The trunk that each leg is on, if any."""
+    coming: dict[LegName, Trunk | None] = {}
+    """Legs that hand over to somebody who is being called, and the trunk that has counted that, if any."""
     outcome: asyncio.Future[str] | None = None
     settles_at: State | None = None
     """The state of the first leg that settles `outcome`."""
@@ -77,11 +79,33 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
         self.places[leg] = trunk
         trunk.take(now)
 
-    def joins(self, trunk: Trunk) -> None:
-        """One more trunk, which has counted it: somebody is called in the place of a leg."""
-        self.places = {**self.places, f"transfer {len(self.places)}": trunk}
+    def hands_over(self, leg: LegName, trunk: Trunk | None) -> None:
+        """Somebody is called in the place of a leg, by this trunk, which has counted it."""
+        self.stays(leg)
+        self.coming[leg] = trunk
+
+    def stays(self, leg: LegName) -> None:
+        """Whoever was called in the place of the leg did not take it."""
+        if trunk := self.coming.pop(leg, None):
+            trunk.release()
+
+    def is_replaced(self, leg: LegName) -> None:
+        """Whoever was called in the place of the leg has answered."""
+        self.has_now(leg, self.coming.pop(leg))
+
+    def joins(self, leg: LegName, second: LiveCall | None, was: LegName) -> None:
+        """The leg is now the one that was this one of a second call."""
+        self.has_now(leg, second.places.pop(was, None) if second is not None else None)
+
+    def has_now(self, leg: LegName, trunk: Trunk | None) -> None:
+        """The leg is on this trunk now, or on none."""
+        if before := self.places.pop(leg, None):
+            before.release()
+        if trunk is not None:
+            self.places[leg] = trunk
 
     def release(self) -> None:
         """Give back the places on trunks."""
-        for trunk in self.places.values():
-            trunk.release()
+        for trunk in (*self.places.values(), *self.coming.values()):
+            if trunk is not None:
+                trunk.release()

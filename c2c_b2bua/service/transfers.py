@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import msgspec
 import structlog
 
-from c2c_b2bua.call.news import CallNews, TransferAsked
+from c2c_b2bua.call.news import CallNews, LegAnswered, LegJoined, LegStays, TransferAsked
 from c2c_b2bua.call.order import Party
 from c2c_b2bua.call.record import LegName
 from c2c_b2bua.numbers import NumberError, dialled
@@ -39,7 +39,7 @@ class TransferEngine(Protocol):
 
 
 class Transfers:
-    """Answers every `TransferAsked`."""
+    """Answers every `TransferAsked`, and has the places on trunks go with the legs."""
 
     def __init__(self, engine: TransferEngine, calls: Calls, accounts: Accounts, documents: Documents) -> None:
         self.engine = engine
@@ -49,9 +49,22 @@ class Transfers:
         self.documents = documents
 
     def hear(self, call: LiveCall, news: CallNews) -> None:
-        """News of a call; all but requests for a transfer is left alone."""
-        if not isinstance(news, TransferAsked):
-            return
+        """News of a call."""
+        match news:
+            case TransferAsked():
+                self.decide(call, news)
+            case LegAnswered() if news.leg in call.coming:
+                call.is_replaced(news.leg)
+            case LegStays():
+                call.stays(news.leg)
+            case LegJoined():
+                call.joins(news.leg, self.calls.live.get(news.second), news.was)
+            case _:
+                return
+        self.calls.waiting.wake()
+
+    def decide(self, call: LiveCall, news: TransferAsked) -> None:
+        """Have whoever the phone names called, or refuse that."""
         try:
             parties = self.parties(call, news)
         except (NumberError, SipError) as error:
@@ -86,8 +99,7 @@ class Transfers:
             raise NotWhitelistedError(number)
         request = Connect(account=account, document=document, contact=number, trusted=False)
         parties, trunk = self.planner.transferred(request, number, call.contact, now)
-        if trunk is not None:
-            call.joins(trunk)
+        call.hands_over(news.leg, trunk)
         if not news.replaces:
             return parties
         replaces = (("Replaces", news.replaces),)

@@ -10,8 +10,10 @@ from c2c_b2bua.call.news import (
     CallNews,
     LegAnswered,
     LegFailed,
+    LegJoined,
     LegRerouted,
     LegRinging,
+    LegStays,
     TransferAsked,
 )
 from c2c_b2bua.call.order import CallOrder, Party
@@ -136,6 +138,8 @@ KINDS: tuple[type[CallNews], ...] = (
     LegFailed,
     LegRerouted,
     LegAnswered,
+    LegStays,
+    LegJoined,
     TransferAsked,
     CallBridged,
     CallEnded,

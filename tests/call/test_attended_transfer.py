@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from c2c_b2bua.call.call import BRIDGED, ENDING
-from c2c_b2bua.call.news import CallEnded
+from c2c_b2bua.call.news import CallEnded, LegJoined
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.engine import OUR_FAULT
@@ -88,6 +88,17 @@ def test_the_others_are_joined() -> None:
         ("b", "2001", "NORMAL_CLEARING"),
     ]
     assert [(leg.target, leg.cause) for leg in first.attempts] == [("1001", "ATTENDED_TRANSFER")]
+    finish(player)
+
+
+def test_it_is_told_which_leg_went_where() -> None:
+    """Before the second call ends: whoever counts the legs on a trunk has to know."""
+    player = two_calls()
+    player.play(f"{refer(player)}{JOINING}A -> 200 NOTIFY\n{JOINED}")
+    (joined, ended) = [news for news in player.news if isinstance(news, LegJoined | CallEnded)]
+    assert joined == LegJoined(player.order.call_id, player.now, "a", SECOND, "b")
+    assert ended.call_id == SECOND
+    player.play(GOODBYE)
     finish(player)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from c2c_b2bua.call.hunt import NO_RESPONSE
-from c2c_b2bua.call.news import CallEnded, CallNews, LegFailed, LegRerouted
+from c2c_b2bua.call.news import CallEnded, CallNews, LegAnswered, LegFailed, LegRerouted, LegStays, TransferAsked
 from c2c_b2bua.sip.message import Response
 from c2c_b2bua.sip.reason import Why, why_of
 from tests.call.player import Player
@@ -49,6 +49,40 @@ def test_extensions_are_no_trunks() -> None:
     player = Player(b_instead=["B2"])
     player.play((LADDERS / "next_trunk_after_503.txt").read_text())
     assert not any(isinstance(news, LegFailed | LegRerouted) for news in player.news)
+
+
+@pytest.mark.parametrize(
+    ("ladder", "outcome"),
+    [
+        ("transfer_by_a", LegAnswered),
+        ("transfer_to_several_phones", LegAnswered),
+        ("transfer_and_nobody_answers", LegStays),
+        ("transfer_and_nobody_answers_in_time", LegStays),
+        ("transfer_is_declined_for_all", LegStays),
+        ("transfer_and_b_leaves_for_nobody", LegStays),
+        ("transfer_and_a_hangs_up", CallEnded),
+        ("transfer_and_api_hangs_up", CallEnded),
+    ],
+)
+def test_what_becomes_of_a_leg_that_hands_over(ladder: str, outcome: type[CallNews]) -> None:
+    """It is told once, of that leg, before anything else is."""
+    player = Player()
+    player.play((LADDERS / f"{ladder}.txt").read_text())
+    asked, told, *_ = player.news[[type(news) for news in player.news].index(TransferAsked) :]
+    assert isinstance(asked, TransferAsked)
+    assert type(told) is outcome
+    assert getattr(told, "leg", asked.leg) == asked.leg
+
+
+def test_who_may_not_hand_over_any_more_stays() -> None:
+    """It had hung up, or the call was being changed, before the answer was there."""
+    player = Player()
+    player.play(
+        "BRIDGED\nB -> REFER\n+ Refer-To: <sip:1003@acme.example.com>\nB -> BYE\nB <- 200\nB <- 487\nA <- BYE\n"
+    )
+    (asked,) = [news for news in player.news if isinstance(news, TransferAsked)]
+    player.play("api: transfer to B2")
+    assert player.news[-1] == LegStays(CALL, player.now, asked.leg)
 
 
 @pytest.mark.parametrize(

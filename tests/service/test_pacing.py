@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.kazoo_originate import WORDING
-from c2c_b2bua.call.news import LegFailed
+from c2c_b2bua.call.news import LegAnswered, LegFailed, TransferAsked
 from c2c_b2bua.registration.trunk import TrunkChanged
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import ConflictingError, TooManyError, UnavailableError
@@ -249,6 +249,23 @@ async def test_a_place_that_becomes_free(exchange: Exchange, engine: ScriptedEng
     engine.end(first["call_id"], "USER_BUSY", "b", 486)
     clock.wait(0)
     assert [order.call_id for order in engine.orders] == [first["call_id"], second["call_id"]]
+
+
+async def test_a_place_that_becomes_free_when_a_call_is_handed_over(
+    exchange: Exchange, engine: ScriptedEngine, clock: Clock
+) -> None:
+    carrier = exchange.calls.routes.trunks[0]
+    carrier.settings = msgspec.structs.replace(carrier.settings, calls_per_second=0, max_calls=1)
+    document = await made(exchange)
+    first = (await connect(exchange, document))["call_id"]
+    engine.bridge(first)
+    second = (await connect(exchange, document))["call_id"]
+    engine.tell(TransferAsked, first, leg="b", key="key", target="sip:2600@acme.example.com", replaces="")
+    clock.wait(5)
+    assert len(engine.orders) == 1
+    engine.tell(LegAnswered, first, leg="b")
+    clock.wait(0)
+    assert [order.call_id for order in engine.orders] == [first, second]
 
 
 async def test_a_503_slows_the_queue_down(exchange: Exchange, engine: ScriptedEngine, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from c2c_b2bua.call.news import TransferAsked
+from c2c_b2bua.call.news import LegAnswered, LegJoined, LegStays, TransferAsked
 from c2c_b2bua.call.record import LegName
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.service.exchange import Exchange
@@ -68,3 +68,73 @@ async def test_listening_everywhere_is_at_the_address_that_phones_are_told(tmp_p
     finally:
         await exchange.stop()
         await engine.close_sockets()
+
+
+# ── places on trunks ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+TWO_TRUNKS = """
+[[trunk]]
+name = "second"
+proxy = "sip:sip.second.example"
+hotlines = ["+14155550122"]
+"""
+
+
+def places(exchange: Exchange) -> list[int]:
+    return [trunk.calls for trunk in exchange.calls.routes.trunks]
+
+
+async def test_a_leg_that_is_handed_over_leaves_its_trunk_to_whoever_takes_the_call(
+    exchange: Exchange, engine: ScriptedEngine
+) -> None:
+    """B was called by the trunk, and is an extension now; then somebody outside again."""
+    call_id = await bridged(exchange, engine)
+    assert places(exchange) == [1]
+    refer(engine, call_id, "sip:2600@acme.example.com", "b")
+    assert places(exchange) == [1]
+    engine.tell(LegAnswered, call_id, leg="b")
+    assert places(exchange) == [0]
+    refer(engine, call_id, "sip:4155550123@acme.example.com", "b")
+    assert places(exchange) == [1]
+    engine.tell(LegAnswered, call_id, leg="b")
+    assert places(exchange) == [1]
+    engine.end(call_id, "NORMAL_CLEARING", "a")
+    assert places(exchange) == [0]
+
+
+async def test_nobody_takes_the_call_that_is_handed_over(exchange: Exchange, engine: ScriptedEngine) -> None:
+    call_id = await bridged(exchange, engine)
+    refer(engine, call_id, "sip:4155550123@acme.example.com", "a")
+    assert places(exchange) == [2]
+    engine.tell(LegStays, call_id, leg="a")
+    assert places(exchange) == [1]
+    refer(engine, call_id, "sip:4155550123@acme.example.com", "a")
+    engine.end(call_id, "NORMAL_CLEARING", "b")
+    assert places(exchange) == [0]
+
+
+async def test_a_call_that_is_handed_over_by_its_first_leg_is_still_shown_as_bridged(
+    exchange: Exchange, engine: ScriptedEngine
+) -> None:
+    call_id = await bridged(exchange, engine)
+    refer(engine, call_id, "sip:2600@acme.example.com", "a")
+    engine.tell(LegAnswered, call_id, leg="a")
+    assert exchange.calls.live[call_id].state == "bridged"
+
+
+@pytest.mark.parametrize("settings_text", [SETTINGS + TWO_TRUNKS])
+async def test_a_leg_that_joins_another_call_takes_its_place_on_a_trunk_along(
+    exchange: Exchange, engine: ScriptedEngine
+) -> None:
+    """A has a call with somebody by the first trunk, and one by the second; it joins the two."""
+    first = await bridged(exchange, engine)
+    document = await made(exchange, outbound_callee_id_number="+14155550122")
+    await exchange.calls.connect(await request(exchange, document))
+    second = engine.orders[-1].call_id
+    engine.bridge(second)
+    assert places(exchange) == [1, 1]
+    engine.tell(LegJoined, first, leg="a", second=second, was="b")
+    engine.end(second, "ATTENDED_TRANSFER", "a")
+    assert places(exchange) == [1, 1]
+    engine.end(first, "NORMAL_CLEARING", "b")
+    assert places(exchange) == [0, 0]
