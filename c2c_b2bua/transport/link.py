@@ -1,4 +1,7 @@
-"""Two processes of ours on one machine: messages and open sockets over a Unix socket (SCM_RIGHTS, unix(7))."""
+"""Two processes of ours on one machine: messages and open sockets over a Unix socket (SCM_RIGHTS, unix(7)).
+
+Frames are as those of `workers/link.py`; but the socket is read and written here, as no transport of asyncio hands sockets on.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """One end of the socket between the desk and a worker: frames of a length and msgpack.
 
-uvloop gives all frames of one loop turn to the kernel at the end of that turn, in one write.
+uvloop gives all frames of one loop turn to the kernel at the end of that turn, in one write: for news of thousands of calls
+that counts, so that this is no `transport/link.py`, which hands sockets on and makes a system call of each letter.
 """
 
 from __future__ import annotations
