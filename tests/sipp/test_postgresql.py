@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from c2c_b2bua.call.takeover import LOST
 from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import Server
 from tests.sipp.sipp import Sipp
+from tests.sipp.test_crash import seen
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -51,11 +53,16 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+def server_with(database: str, directory: Path, extensions: dict[str, str], **calls: object) -> Server:
+    server = Server(directory, extensions, calls=calls)
+    storage = f'url = "{database}"\njournal = "{directory / "c2c.calls"}"'
+    server.config.write_text(re.sub(r'(?m)^url = ".*"$', storage, server.config.read_text()))
+    return server
+
+
 async def test_a_call_is_kept_in_postgresql(tmp_path: Path, database: str) -> None:
     async with Sipp("a_busy", tmp_path / "a") as phone:
-        server = Server(tmp_path / "server", {"2001": phone.uri, "2002": phone.uri})
-        settings = server.config.read_text()
-        server.config.write_text(re.sub(r'(?m)^url = ".*"$', f'url = "{database}"', settings))
+        server = server_with(database, tmp_path / "server", {"2001": phone.uri, "2002": phone.uri})
         async with server:
             document = await server.create("2001", custom="kept")
             call_id = (await server.connect(document, "2002"))["call_id"]
@@ -70,3 +77,29 @@ async def test_a_call_is_kept_in_postgresql(tmp_path: Path, database: str) -> No
             await server.request("PATCH", path, 200, {"name": "Support"})
             await server.request("DELETE", path, 200)
             await server.request("GET", path, 404)
+
+
+async def test_calls_outlive_a_kill_with_postgresql(tmp_path: Path, database: str) -> None:
+    """One that talks goes on, one that rings is lost, and their records are where they were."""
+    async with (
+        Sipp("a_answers", tmp_path / "a") as a,
+        Sipp("b_hangs_up", tmp_path / "b") as b,
+        Sipp("a_never_answers", tmp_path / "c") as c,
+    ):
+        extensions = {"2001": a.uri, "2002": b.uri, "2003": c.uri}
+        async with server_with(database, tmp_path / "server", extensions, ring_timeout=20.0) as server:
+            talks, rings = await server.create("2001"), await server.create("2003")
+            talking = (await server.connect(talks, "2002"))["call_id"]
+            ringing = (await server.connect(rings, "2002"))["call_id"]
+            await server.reaches(rings, ringing, "ringing_a")
+            await seen(a, "ACK", 2)
+            await server.kill()
+            await server.start()
+            for phone in (a, b, c):
+                await phone.passed()
+            record = await server.ended(talks, talking)
+            assert (record["result"], record["ended_by"]) == ("success", "b")
+            record = await server.ended(rings, ringing)
+            assert (record["result"], record["ended_by"], record["cause"]) == ("error", "error", LOST.cause)
+            assert [len(await server.history(one)) for one in (talks, rings)] == [1, 1]
+            await server.nothing_lives()
