@@ -97,6 +97,38 @@ async def test_what_rings_is_cancelled_and_the_call_is_lost(stage: StageOf, b: s
     assert (leg(record, ringing)["sip_code"], leg(record, ringing)["answered_at"]) == (487, None)
 
 
+async def test_a_phone_that_has_said_nothing_yet_is_cancelled(stage: StageOf) -> None:
+    async with stage(a="a_is_cancelled_unheard", ring_timeout=20.0) as play:
+        await play.connect()
+        await seen(play.a, "INVITE")
+        await reborn(play.server)
+        record = await play.outcome()
+    assert (record["result"], record["ended_by"], record["cause"]) == ("error", "error", LOST.cause)
+    assert (leg(record, "a")["ringing_at"], leg(record, "a")["sip_code"]) == (None, 487)
+
+
+async def test_a_phone_that_has_not_answered_our_bye_is_hung_up_again(stage: StageOf) -> None:
+    async with stage(a="a_answers", b="b_is_hung_up_again") as play:
+        await play.connect()
+        await reached(play, "bridged")
+        await hang_up(play)
+        await seen(play.b, "BYE")
+        await reborn(play.server)
+        record = await play.outcome()
+    assert (record["result"], record["ended_by"]) == ("success", "api")
+
+
+async def test_a_200_whose_ack_was_lost_is_acknowledged_by_the_next_process(stage: StageOf) -> None:
+    async with stage(a="a_answers", b="b_ack_lost_once") as play:
+        await play.connect()
+        await seen(play.a, "INVITE", 2)
+        await reborn(play.server)
+        await seen(play.b, "ACK", 2)
+        await hang_up(play)
+        record = await play.outcome()
+    assert (record["result"], record["ended_by"]) == ("success", "api")
+
+
 async def test_a_bye_that_comes_while_nobody_listens(stage: StageOf) -> None:
     async with stage(a="a_answers", b="b_hangs_up") as play:
         await play.connect()
