@@ -1,177 +1,207 @@
 """`python -m tests.bench`: figures of this machine, now. Nothing here decides whether a test passes.
 
-Medians of interleaved rounds; the machine may be busy with other things, so compare within one run. A bridged call is 15
-messages: INVITE, 180, 200, ACK on either leg, a re-INVITE with 200 and ACK, and two BYEs with their 200.
+Medians of rounds that take turns; the machine may be busy with other things, so compare within one run. From the bottom of
+the ladder to the whole product:
+
+  start        import, and from `c2c serve` to ready
+  core         parse, build, a transaction, a whole call, a token bucket, takeover: one process, no sockets, by CPU
+  registrar    REGISTER with digest, in the core and over sockets
+  wire         UDP echo of our transport against a bare uvloop one
+  http         read, list and connect against a bare aiohttp and msgspec echo; what the client itself needs
+  calls        bridged calls a second of the real server, REST in, durable history out, SIPp phones on either side: the
+               highest rate without a failed call, looked for with a new server each time, then held
+  overload     the same at 1.5 × what it carries
+  latency      REST to wire at half of what it carries
+  sippy        sippy 2.5.0's B2BUA between the same phones (make bench installs it)
+  controllers  SIPp's own 3PCC controllers
+  workers      [sip] workers 1 against 2, by CPU of a call and by rate
+  talking      memory of talking calls, and CPU of one more beside few and many
+
+A bridged call is 15 messages: INVITE, 180, 200, ACK on either leg, a re-INVITE with 200 and ACK, and two BYEs with their
+200. What is measured has one core, phones and client the other. Each part has a process and a limit of its own; one that
+fails says why in its row, and the exit code is 1 at the end.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import json
+import os
+import platform
+import resource
+import select
+import signal
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
-import uvloop
+import msgspec
 
-from tests.bench import core, latency, registrar, requests, rivals, startup, takeover, talking, wire, workers
-from tests.bench.calls import Outcome, bridged_calls, highest_rate
+from tests.bench.board import HEAD, Board, Row, as_line, from_line, print_json
+from tests.bench.parts import PARTS
+from tests.bench.processes import CORES, adopt_orphans, end_children, machine_seconds
+from tests.bench.size import SIZES
 
-T = TypeVar("T")
-REQUESTS = {
-    "read": "read one click-to-call",
-    "list": "list ten click-to-calls",
-    "connect": "connect: throttled, on the disk, a phone rings",
-}
-TALKING = [1_000, 10_000, 50_000]
-
-
-class Board:
-    """Takes the figures as they come."""
-
-    def __init__(self, is_json: bool) -> None:
-        self.is_json = is_json
-        self.figures: dict[str, float] = {}
-
-    def tell(self, name: str, value: float, unit: str) -> None:
-        self.figures[f"{name.strip()} ({unit})"] = round(value, 2)
-        if not self.is_json:
-            print(f"{name:<62} {value:>12,.{0 if value >= 1000 else 2}f} {unit}", flush=True)
-
-
-def in_folder(play: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
-    """Run it in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        return uvloop.run(play(Path(folder)))
-
-
-def of_the_core(board: Board) -> None:
-    tell = board.tell
-    tell("parse and build an INVITE", core.rate(core.parse_and_build, 20_000), "/s")
-    tell("parse an INVITE and check every field", core.rate(core.read_what_a_server_reads, 10_000), "/s")
-    tell("a transaction, each side", 1e6 / core.rate(core.transaction, 20_000) / 2, "µs")
-    tell("a whole call in the core, 15 messages", core.whole_call(), "µs")
-    tell("memory of a talking call in the core", core.bytes_per_call() / 1000, "kB")
-    tell("left of a call that is over, after 20 000 more", core.growth(), "bytes")
-    plain, kept = takeover.whole_call()
-    tell("keeping a whole call in the journal costs", kept - plain, "µs")
-    tell("10 000 talking calls of a killed process taken over in", 1000 * takeover.takeover(), "ms")
-    tell("a decision of a token bucket, of 10 000", core.throttle(), "µs")
-    for name, rate in registrar.per_second():
-        tell(name, rate, "/s")
-
-
-def of_the_registrar(board: Board) -> None:
-    board.tell("resident memory of 100 000 registered phones", registrar.resident(100_000) / 1e6, "MB")
-    rate, cpu = in_folder(registrar.on_the_wire)
-    board.tell("REGISTER with digest over sockets, kept on disk", rate, "/s")
-    board.tell("  CPU of the server for each", 1e6 * cpu, "µs")
-
-
-def of_the_wire(board: Board) -> None:
-    bare, ours = uvloop.run(wire.echoes())
-    board.tell("UDP echo of 900 bytes by uvloop, by CPU time", bare, "/s")
-    board.tell("  by our transport", ours, "/s")
-
-
-def of_http(board: Board) -> None:
-    rates = in_folder(requests.rates)
-    board.tell("bare aiohttp and msgspec echo", rates["echo"], "/s")
-    for name, words in REQUESTS.items():
-        board.tell(words, rates[f"{name} a second"], "/s")
-        board.tell(f"  {name} against the echo beside it", 100 * rates[name], "%")
-
-
-def of_calls(board: Board) -> None:
-    best, outcomes = in_folder(highest_rate)
-    board.tell("bridged calls, none failed for 8 s, server on one core", best, "/s")
-    for outcome in outcomes:
-        tell_of(board, outcome)
-    held: Outcome | None = None
-    rate = best
-    for _ in range(4):
-        outcome = in_folder(lambda folder, rate=rate: bridged_calls(folder, rate, 60))
-        tell_of(board, outcome)
-        if not outcome.failed:
-            held = outcome
-            break
-        rate *= 0.92
-    board.tell("bridged calls, none failed for 60 s", held.rate if held else 0.0, "/s")
-    probes = in_folder(lambda folder: latency.at(folder, best / 2))
-    for name, value in zip(("p50", "p99"), latency.percentiles(probes), strict=True):
-        board.tell(f"REST to wire at half that rate, {name}", value, "ms")
-
-
-def tell_of(board: Board, outcome: Outcome) -> None:
-    board.tell(f"  {outcome.bridged} bridged, {outcome.failed} failed, at", outcome.rate, "/s")
-    board.tell(f"    CPU for each of {outcome.bridged}", 1e3 * outcome.cpu / max(1, outcome.bridged), "ms")
-
-
-def of_rivals(board: Board) -> None:
-    for name, play, start in (
-        ("SIPp's own 3PCC controllers, 10 messages", rivals.controllers, 2000.0),
-        ("sippy 2.5.0's B2BUA, 14 messages", rivals.sippy, 100.0),
-    ):
-        if play is rivals.sippy and not rivals.has_sippy():
-            board.tell("sippy is not installed: make bench gets it", 0.0, "/s")
-            continue
-        best, run = in_folder(lambda folder, play=play, start=start: rivals.highest(play, folder, start))
-        board.tell(name, best, "/s")
-        if run is not None:
-            board.tell(f"  CPU for each call, {name.split()[0]}", 1e3 * run.cpu / run.calls, "ms")
-
-
-def of_talking_calls(board: Board) -> None:
-    for found in in_folder(lambda folder: talking.beside(folder, TALKING)):
-        board.tell(f"memory of each of {found.talking} talking calls", found.memory / 1000, "kB")
-        board.tell(f"  CPU of one more call beside {found.talking}", 1e3 * found.cpu, "ms")
-
-
-def of_the_start(board: Board) -> None:
-    board.tell("import of the server", startup.imported(), "ms")
-    board.tell("from c2c serve to ready", in_folder(startup.ready), "ms")
-
-
-def of_workers(board: Board) -> None:
-    costs = in_folder(workers.costs)
-    for number, cost in costs.items():
-        board.tell(f"CPU of a call, workers = {number}, all processes", 1e3 * cost.total, "ms")
-        board.tell("  the busiest process", 1e3 * cost.busiest, "ms")
-        board.tell("  the one with HTTP, storage and its share of the calls", 1e3 * cost.desk, "ms")
-    board.tell("two workers against one, by CPU of the busiest", costs[1].busiest / costs[2].busiest, "times")
-
-
-PARTS = {
-    "core": of_the_core,
-    "registrar": of_the_registrar,
-    "wire": of_the_wire,
-    "http": of_http,
-    "calls": of_calls,
-    "workers": of_workers,
-    "rivals": of_rivals,
-    "talking": of_talking_calls,
-    "start": of_the_start,
-}
+ROOT = Path(__file__).resolve().parents[2]
+GOODBYE = 10.0
+"""Seconds that a part gets to end when it has told everything."""
+WORDS = 300
+"""Characters of what a part said that failed."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--core-only", action="store_true", help="as --only core: no sockets, half a minute")
-    parser.add_argument("--only", default="", help=f"some parts, such as core,http; there are {', '.join(PARTS)}")
-    options = parser.parse_args()
+    options = arguments()
+    if options.part:
+        play(options.part, options.size, options.earlier)
+        return
     names = ["core"] if options.core_only else [name for name in options.only.split(",") if name] or list(PARTS)
-    if unknown := set(names) - set(PARTS):
-        parser.error(f"no part is called {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    adopt_orphans()
+    machine = describe()
+    if not options.json:
+        print(", ".join(f"{name}: {value}" for name, value in machine.items()), end=f"\n\n{HEAD}\n", flush=True)
+    rows: list[Row] = []
+    others: dict[str, float] = {}
+    try:
+        for name in names:
+            busy = Busy()
+            for row in run(name, options.size, rows):
+                rows.append(row)
+                if not options.json:
+                    print(row.markdown(), flush=True)
+            end_children()
+            others[name] = busy.share()
+    finally:
+        end_children()
+    machine["busy with other things (%)"] = {name: round(100 * share) for name, share in others.items()}
+    if options.json:
+        print_json(machine, rows)
+    else:
+        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in others.items())
+        print(f"\nOf the machine's time others had: {shares}.")
+    sys.exit(1 if any(row.failed for row in rows) else 0)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a Markdown table")
+    parser.add_argument("--core-only", action="store_true", help="as --only core: no sockets, half a minute")
+    parser.add_argument("--only", default="", metavar="PARTS", help="some parts, such as core,http")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quick", dest="size", action="store_const", const="quick", help="fewer and shorter rounds, about two minutes"
+    )
+    size.add_argument(
+        "--tiny",
+        dest="size",
+        action="store_const",
+        const="tiny",
+        help="only see that all parts work: figures mean nothing",
+    )
+    parser.set_defaults(size="full")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--earlier", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if unknown := {name for name in options.only.split(",") if name} - set(PARTS):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    options.size = options.size or "full"
+    return options
+
+
+def play(name: str, size: str, earlier: str | None) -> None:
+    """One part, in this process; its rows are printed for the other one."""
     # As the server sets its collector.
     gc.set_threshold(50_000, 50, 50)
-    board = Board(options.json)
-    for name in names:
-        PARTS[name](board)
-    if options.json:
-        print(json.dumps(board.figures, ensure_ascii=False, indent=2))
+    rows = msgspec.json.decode(Path(earlier).read_bytes(), type=list[Row]) if earlier else []
+    board = Board(name, lambda row: print(as_line(row), flush=True), rows)
+    PARTS[name].play(board, SIZES[size])
+
+
+def run(name: str, size: str, earlier: list[Row]) -> Iterator[Row]:
+    """One part in a process of its own, and no longer than its limit; its rows, as they come."""
+    limit = PARTS[name].limit * SIZES[size].limit
+    with tempfile.NamedTemporaryFile() as known, tempfile.TemporaryFile() as words:
+        known.write(msgspec.json.encode(earlier))
+        known.flush()
+        command = (sys.executable, "-m", "tests.bench", "--part", name, "--earlier", known.name)
+        flags = () if size == "full" else (f"--{size}",)
+        with subprocess.Popen((*command, *flags), cwd=ROOT, stdout=subprocess.PIPE, stderr=words) as process:
+            assert process.stdout
+            try:
+                for line in lines(process.stdout.fileno(), time.monotonic() + limit):
+                    if (row := from_line(line)) is not None:
+                        yield row
+                process.wait(GOODBYE)
+            except (TimeoutError, subprocess.TimeoutExpired):
+                yield failure(name, f"not over after {limit:.0f} s")
+                return
+            finally:
+                process.kill()
+        if process.returncode:
+            words.seek(0)
+            yield failure(name, last_words(words.read().decode(errors="replace")) or f"exit code {process.returncode}")
+
+
+def lines(file: int, until: float) -> Iterator[bytes]:
+    """What comes, line by line, until the end; TimeoutError when there is none in time."""
+    left = b""
+    while True:
+        if not select.select([file], [], [], max(0.0, until - time.monotonic()))[0]:
+            raise TimeoutError
+        data = os.read(file, 65536)
+        if not data:
+            return
+        *whole, left = (left + data).split(b"\n")
+        yield from whole
+
+
+def failure(name: str, why: str) -> Row:
+    return Row(name, f"all of {name}, or what is missing of it", None, "", 0, note=f"failed: {why}", failed=True)
+
+
+def last_words(text: str) -> str:
+    """The error, without the lines of a traceback that say where it was."""
+    said: list[str] = []
+    for line in reversed(text.strip().splitlines()):
+        if line.startswith("  "):
+            break
+        said.insert(0, line.strip())
+    return " ".join(said)[:WORDS]
+
+
+class Busy:
+    """How much of the machine others have, from now on."""
+
+    def __init__(self) -> None:
+        self.started, self.all, self.ours = time.monotonic(), machine_seconds(), self.our_seconds()
+
+    @staticmethod
+    def our_seconds() -> float:
+        both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(used.ru_utime + used.ru_stime for used in both)
+
+    def share(self) -> float:
+        took = (time.monotonic() - self.started) * (os.cpu_count() or 1)
+        others = machine_seconds() - self.all - (self.our_seconds() - self.ours)
+        return max(0.0, others / took)
+
+
+def describe() -> dict[str, object]:
+    """What these figures are of."""
+    commit = subprocess.run(("git", "describe", "--always", "--dirty"), cwd=ROOT, capture_output=True, text=True)
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "commit": commit.stdout.strip() or "unknown",
+        "Python": platform.python_version(),
+        "CPU": models[0].partition(": ")[2] if models else platform.machine(),
+        "cores": len(CORES),
+        "load before": round(os.getloadavg()[0], 2),
+    }
 
 
 if __name__ == "__main__":

@@ -8,151 +8,269 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
+import time
+from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+import aiohttp
 
 from tests.bench.load import Load
+from tests.bench.phones import Phones
+from tests.bench.processes import CORES, LOAD_CORE, SERVER_CORE, Process, children_of, cpu_of, pin, resident_of
 from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import Server
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "sipp_scenarios"
-CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
-
-
-LAST_CALLS = 60
+TALKS = 0.5
+"""Seconds that B talks before it hangs up."""
+LAST_CALLS = 10.0
 """Seconds that calls get to end once no more are made."""
+SLACK = 1.5
+"""Seconds by which connects or calls may be behind before it is clear that they pile up."""
+LOOK_EVERY = 0.5
+LATE, LATER = 0.4, 0.03
+"""Seconds, and share of the time, by which the last connect may be answered late: more was not kept up."""
 
 
 class Outcome(NamedTuple):
     """One run: what was asked for, what came of it."""
 
+    asked: float
     rate: float
+    """Connects accepted a second."""
     seconds: float
-    accepted: int
+    offered: int
     bridged: int
+    refused: int
+    """503 and 429: told to come again."""
     failed: int
-    cpu: float
-    """Seconds of CPU of the server, all its processes together."""
-    resident: int
-    """Kilobytes of the server at the end."""
-    cpus: tuple[float, ...] = ()
+    """All others that were not bridged, or had not ended."""
+    cpus: tuple[float, ...]
     """Seconds of CPU of each process of the server, the one with HTTP first."""
-
-
-class SippUnderLoad:
-    """One SIPp process that answers any number of calls."""
-
-    def __init__(self, scenario: str, directory: Path, *options: str) -> None:
-        self.scenario = scenario
-        self.port = free_port()
-        self.directory = directory
-        self.options = options
+    busy: float
+    """Share of its time that the core with phones and client was at work for them."""
+    trouble: str = ""
+    """Why it was given up early."""
 
     @property
-    def uri(self) -> str:
-        return f"sip:phone@{LOOPBACK}:{self.port}"
+    def cpu(self) -> float:
+        return sum(self.cpus)
 
-    async def start(self) -> None:
-        """On the cores that this process has now."""
-        self.cores = os.sched_getaffinity(0)
-        self.process = await asyncio.create_subprocess_exec(
-            *("sipp", "-sf", str(SCENARIOS / f"{self.scenario}.xml"), "-i", LOOPBACK, "-p", str(self.port)),
-            *("-nostdin", "-l", "100000", "-buff_size", "4000000", *self.options),
-            cwd=self.directory,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
+    @property
+    def each(self) -> float:
+        """Seconds of CPU for each bridged call."""
+        return self.cpu / max(1, self.bridged)
+
+    @property
+    def is_kept(self) -> bool:
+        return not (self.failed or self.refused or self.trouble) and self.is_in_time
+
+    @property
+    def is_in_time(self) -> bool:
+        planned = self.offered / self.asked
+        return self.seconds <= planned + LATE + LATER * planned
+
+
+class Sipp:
+    """One SIPp process on one core that answers any number of calls."""
+
+    def __init__(self, scenario: str, directory: Path, core: int, *options: str) -> None:
+        self.port = free_port()
+        self.uri = f"sip:phone@{LOOPBACK}:{self.port}"
+        path = str(SCENARIOS / f"{scenario}.xml")
+        common = ("-i", LOOPBACK, "-p", str(self.port), "-nostdin", "-l", "100000", "-buff_size", "4000000")
+        self.process = Process(core, directory, "sipp", "-sf", path, *common, *options)
+
+    async def __aenter__(self) -> Self:
+        self.pid = (await self.process.__aenter__()).pid
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.process.__aexit__()
+
+
+class Stage:
+    """The server and its phones: 2001 answers, 2002 hangs up after half a second, 2003 and so on as `more` says.
+
+    `async with` it. `sipp`: the two are SIPp; else they are phones of ours, which any number of engines may call.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        kind: type[Server] = Server,
+        cores: Collection[int] = (SERVER_CORE,),
+        more: tuple[str, ...] = (),
+        sipp: bool = True,
+        load_core: int = LOAD_CORE,
+        talks: float = TALKS,
+    ) -> None:
+        self.directory = directory
+        self.kind = kind
+        self.cores = cores
+        self.more = more
+        self.sipp = sipp
+        self.load_core = load_core
+        self.talks = talks
+        self.phones: list[int] = []
+        """Process ids."""
+        self.held = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.begin()
+        except BaseException:
+            await self.held.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.held.aclose()
+
+    async def begin(self) -> None:
+        self.held.callback(os.sched_setaffinity, 0, CORES)
+        # What the server starts with is where it stays; also threads that it makes before it can be told.
+        os.sched_setaffinity(0, self.cores)
+        uris = await (self.sipp_phones() if self.sipp else self.our_phones())
+        extensions = {str(2001 + place): uri for place, uri in enumerate((*uris, *self.more))}
+        self.server = self.kind(self.directory / "server", extensions, calls={"ring_timeout": 30.0, "grace": 0.0})
+        self.held.push_async_callback(self.server.abandon)
+        await self.server.start()
+        assert self.server.process
+        self.processes = [self.server.process.pid, *children_of(self.server.process.pid)]
+        for process, core in zip(self.processes, self.places(), strict=True):
+            pin(process, core)
+        os.sched_setaffinity(0, {self.load_core} if len(self.cores) < len(CORES) else CORES)
+        self.document = await self.server.create("2001")
+
+    def places(self) -> list[set[int]]:
+        """A core for each process of the server, if there are as many; else all share all."""
+        cores = sorted(self.cores)
+        if len(cores) == len(self.processes):
+            return [{core} for core in cores]
+        return [set(cores)] * len(self.processes)
+
+    async def sipp_phones(self) -> list[str]:
+        a = Sipp("a_answers_many", self.directory / "a", self.load_core)
+        b = Sipp("b_hangs_up_many", self.directory / "b", self.load_core, "-d", str(round(1000 * self.talks)))
+        for phone in (a, b):
+            await self.held.enter_async_context(phone)
+            self.phones.append(phone.pid)
+        return [a.uri, b.uri]
+
+    async def our_phones(self) -> list[str]:
+        """One process for A, one for B, wherever there is a core for them."""
+        spare = [core for core in CORES if core not in self.cores] or CORES
+        uris = []
+        for place, hangs_up in enumerate((None, self.talks)):
+            directory = self.directory / f"phone-{place}"
+            phones = Phones(directory, spare[place % len(spare)], hangs_up)
+            await self.held.enter_async_context(phones)
+            if len(self.cores) == len(CORES):
+                pin(phones.pid, CORES)
+            self.phones.append(phones.pid)
+            uris += phones.uris
+        return uris
+
+    def load(self, contact: str = "2002") -> Load:
+        path = f"/v2/accounts/{self.server.account}/clicktocall/{self.document}/connect?auto_answer=false"
+        return Load(self.server.http_port, path, self.server.token, contact=contact)
+
+    async def metrics(self) -> dict[str, float]:
+        """Without those that have labels."""
+        assert self.server.session
+        timeout = aiohttp.ClientTimeout(total=10)
+        async with self.server.session.get("/metrics", timeout=timeout) as reply:
+            rows = [line.rpartition(" ") for line in (await reply.text()).splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in rows if "{" not in name}
+
+    def cpus(self) -> list[float]:
+        return [cpu_of(process) for process in self.processes]
+
+    def resident(self) -> int:
+        return sum(map(resident_of, self.processes))
+
+    def load_cpu(self) -> float:
+        """Seconds of CPU of phones and client."""
+        return sum(map(cpu_of, self.phones)) + time.process_time()
+
+    async def run(self, rate: float, seconds: float, give_up: bool = True) -> Outcome:
+        """Offer `rate` connects a second for some seconds; wait until every call is over; count.
+
+        `give_up` at once when something has failed, or calls pile up.
+        """
+        load = self.load()
+        before = await self.metrics()
+        cpus, load_cpu, started = self.cpus(), self.load_cpu(), time.perf_counter()
+        watch = Watch(self, load, rate, before)
+        watching = asyncio.create_task(watch.look()) if give_up else None
+        took = await load.at(rate, seconds)
+        busy = (self.load_cpu() - load_cpu) / (time.perf_counter() - started)
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        try:
+            async with asyncio.timeout(0.1 if watch.trouble else LAST_CALLS):
+                counted = await self.metrics()
+                while counted["c2c_calls_active"]:
+                    await asyncio.sleep(0.1)
+                    counted = await self.metrics()
+        except (TimeoutError, aiohttp.ClientError):
+            counted = watch.latest
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+                counted = await self.metrics()
+        bridged = int(counted["c2c_calls_bridged_total"] - before["c2c_calls_bridged_total"])
+        refused = load.refused[503] + load.refused[429]
+        tried = load.offered - refused
+        failed = min(tried, tried - bridged + int(counted["c2c_calls_active"]))
+        used = tuple(now - earlier for now, earlier in zip(self.cpus(), cpus, strict=True))
+        return Outcome(
+            rate, load.accepted / took, took, load.offered, bridged, refused, failed, used, busy, watch.trouble
         )
 
-    async def stop(self) -> None:
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
+
+class Watch:
+    """Looks at a run while it goes on, and stops it when it cannot succeed any more."""
+
+    def __init__(self, stage: Stage, load: Load, rate: float, before: dict[str, float]) -> None:
+        self.stage = stage
+        self.load = load
+        self.rate = rate
+        self.latest = before
+        self.trouble = ""
+
+    async def look(self) -> None:
+        while not self.trouble:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                self.latest = await self.stage.metrics()
+            except (TimeoutError, aiohttp.ClientError) as error:
+                self.trouble = f"/metrics: {type(error).__name__}"
+            else:
+                self.trouble = self.what_is_wrong()
+        self.load.stop()
+
+    def what_is_wrong(self) -> str:
+        if self.load.refused.total():
+            statuses = ", ".join(str(status) for status in self.load.refused)
+            return f"connects refused with {statuses}"
+        many = self.rate * SLACK + 20
+        if self.load.unanswered > many:
+            return f"{self.load.unanswered} connects wait"
+        active = self.latest["c2c_calls_active"]
+        if active > self.rate * self.stage.talks + many:
+            return f"{active:.0f} calls at a time"
+        return ""
 
 
-def cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+async def bridged_calls(directory: Path, rate: float, seconds: float, give_up: bool = True) -> Outcome:
+    """One run between SIPp phones, everything new."""
+    async with Stage(directory) as stage:
+        return await stage.run(rate, seconds, give_up)
 
 
-def processes_of(pid: int) -> list[int]:
-    """The server's process, and its workers."""
-    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-
-
-def resident_of(pid: int) -> int:
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1])
-
-
-async def metrics(server: Server) -> dict[str, float]:
-    assert server.session
-    async with server.session.get("/metrics") as reply:
-        rows = [line.split() for line in (await reply.text()).splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, value in rows}
-
-
-async def bridged_calls(
-    directory: Path, rate: float, seconds: float, kind: type[Server] = Server, pinned: bool = True
-) -> Outcome:
-    """Offer `rate` connects a second for some seconds; wait until every call is over; count.
-
-    `pinned`: the server has one core and the load another; else all share all.
-    """
-    os.sched_setaffinity(0, {LOAD_CORE} if pinned else CORES)
-    a = SippUnderLoad("a_answers_many", directory)
-    b = SippUnderLoad("b_hangs_up_many", directory, "-d", "500")
-    server = kind(directory / "server", {"2001": a.uri, "2002": b.uri}, calls={"ring_timeout": 30.0})
-    try:
-        await a.start()
-        await b.start()
-        await server.start()
-        assert server.process
-        processes = processes_of(server.process.pid)
-        for process in processes:
-            os.sched_setaffinity(process, {SERVER_CORE} if pinned else CORES)
-        document = await server.create("2001")
-        path = f"/v2/accounts/{server.account}/clicktocall/{document}/connect?auto_answer=false"
-        load = Load(server.http_port, path, server.token)
-        cpu_before = [cpu_of(process) for process in processes]
-        took = await load.at(rate, seconds)
-        # Beyond what the server can do, SIPp's BYE may be lost as often as it is sent: such a call has failed too.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_CALLS):
-                while (await metrics(server))["c2c_calls_active"]:  # noqa: ASYNC110 (the news is over HTTP)
-                    await asyncio.sleep(0.1)
-        counted = await metrics(server)
-        cpus = tuple(cpu_of(process) - before for process, before in zip(processes, cpu_before, strict=True))
-        resident = sum(map(resident_of, processes))
-        bridged = int(counted["c2c_calls_bridged_total"])
-        await server.stop()
-        failed = load.refused + load.accepted - bridged + int(counted["c2c_calls_active"])
-        return Outcome(load.accepted / took, took, load.accepted, bridged, failed, sum(cpus), resident, cpus)
-    finally:
-        await server.abandon()
-        await a.stop()
-        await b.stop()
-        os.sched_setaffinity(0, set(CORES))
-
-
-async def highest_rate(directory: Path, seconds: float = 8.0) -> tuple[float, list[Outcome]]:
-    """The highest rate, in steps of a tenth, that is kept up without a failed call; and all runs on the way there."""
-    outcomes: list[Outcome] = []
-    rate, best = 400.0, 0.0
-    while rate <= 10_000:
-        outcome = await bridged_calls(directory / str(int(rate)), rate, seconds)
-        outcomes.append(outcome)
-        if outcome.failed:
-            break
-        best = max(best, outcome.rate)
-        if outcome.rate < 0.97 * rate:
-            # The machine may have been busy elsewhere: twice too slow is too slow.
-            again = await bridged_calls(directory / f"{int(rate)}-again", rate, seconds)
-            outcomes.append(again)
-            if again.failed or again.rate < 0.97 * rate:
-                break
-        rate *= 1.15
-    return best, outcomes
+async def estimate(directory: Path, seconds: float = 3.0) -> float:
+    """Calls a second that the server's core has time for, by what each needs at a modest rate."""
+    outcome = await bridged_calls(directory, 100, seconds)
+    return 1 / max(outcome.each, 1e-4)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from c2c_b2bua import config
@@ -20,7 +21,8 @@ from c2c_b2bua.sip.fields import Challenge
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Send
-from tests.bench.core import ROUNDS, median
+from tests.bench.core import ROUNDS
+from tests.bench.processes import LOAD_CORE, SERVER_CORE, cpu_of, on_core, pin
 from tests.sipp.ports import LOOPBACK
 from tests.sipp.server import Server
 
@@ -108,10 +110,10 @@ class Desks:
             assert self.give(phone)
 
 
-def per_second(number: int = 3000) -> Iterator[tuple[str, float]]:
-    """Medians of ROUNDS: phones that register, challenge included, and REGISTERs that renew; in the core, a second."""
+def per_second(number: int = 3000, rounds: int = ROUNDS) -> Iterator[tuple[str, float]]:
+    """Medians of rounds: phones that register, challenge included, and REGISTERs that renew; in the core, a second."""
     first, again = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         desks = Desks(number)
         desks.register()
         first.append(number / desks.spent)
@@ -190,26 +192,29 @@ class Wire(asyncio.DatagramProtocol):
 
 async def on_the_wire(folder: Path, number: int = 1000, seconds: float = 4.0) -> tuple[float, float]:
     """REGISTERs with digest that `c2c serve` answers with 200 in a second, and its CPU seconds for each."""
-    async with Server(folder / "server", {}, users={f"{one}": "secret" for one in range(number)}) as server:
-        loop = asyncio.get_running_loop()
-        wire = Wire([Phone(one) for one in range(number)], server.sip_port)
-        await loop.create_datagram_endpoint(lambda: wire, local_addr=(LOOPBACK, 0))
-        for _ in range(WINDOW):
-            wire.send_next()
-        await wire.all_registered.wait()
-        assert server.process is not None
-        begun, cpu, counted = loop.time(), cpu_of(server.process.pid), wire.registered
-        await asyncio.sleep(seconds)
-        registered, took = wire.registered - counted, loop.time() - begun
-        spent = cpu_of(server.process.pid) - cpu
-        wire.transport.close()
-    return registered / took, spent / registered
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds that a process has had."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    with on_core(SERVER_CORE):
+        server = Server(folder / "server", {}, users={f"{one}": "secret" for one in range(number)})
+        await server.start()
+    assert server.process is not None
+    pin(server.process.pid, {SERVER_CORE})
+    try:
+        with on_core(LOAD_CORE):
+            loop = asyncio.get_running_loop()
+            wire = Wire([Phone(one) for one in range(number)], server.sip_port)
+            await loop.create_datagram_endpoint(lambda: wire, local_addr=(LOOPBACK, 0))
+            for _ in range(min(WINDOW, number)):
+                wire.send_next()
+            async with asyncio.timeout(60):
+                await wire.all_registered.wait()
+            begun, cpu, counted = loop.time(), cpu_of(server.process.pid), wire.registered
+            await asyncio.sleep(seconds)
+            registered, took = wire.registered - counted, loop.time() - begun
+            spent = cpu_of(server.process.pid) - cpu
+            wire.transport.close()
+            await server.stop()
+    finally:
+        await server.abandon()
+    return registered / took, spent / max(1, registered)
 
 
 if __name__ == "__main__":

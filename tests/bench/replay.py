@@ -77,6 +77,21 @@ def play(tape: Tape, apart: float, costs: list[list[float]] | None = None) -> B2
     return core
 
 
+def whole_call(calls: int = 2000, rounds: int = 5, apart: float = 0.001) -> float:
+    """Microseconds of CPU of the core for one call: median of the rounds."""
+    tape = record(calls)
+    gc.collect()
+    gc.freeze()
+    spent = []
+    for _ in range(rounds):
+        started = time.process_time()
+        play(tape, apart)
+        spent.append(1e6 * (time.process_time() - started) / calls)
+        gc.collect()
+    gc.unfreeze()
+    return median(spent)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.replay", description=__doc__)
     parser.add_argument("--calls", type=int, default=2500)

@@ -7,56 +7,43 @@ SIPp's controllers make flow I of RFC 3725 (10 messages), with no timers but ret
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
-import os
 import shutil
-import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.calls import LOAD_CORE, SERVER_CORE, cpu_of
+from tests.bench import search
+from tests.bench.processes import LOAD_CORE, SERVER_CORE, Process, cpu_of
 from tests.sipp.ports import LOOPBACK, free_port, is_bound
 
-SIPPY = Path(sys.prefix).parent / ".venv-sippy" / "bin" / "b2bua_simple"
+SIPPY = Path(__file__).resolve().parents[2] / ".venv-sippy" / "bin" / "b2bua_simple"
 """`make bench` puts it there, in an environment of its own."""
-ROUNDS = 8
-STEP = 1.15
+TALKS = 0.5
+BEHIND = 3.0
+"""Seconds that the calls may take longer than it takes to make them; what is not over then has failed."""
+LATE = 1.5
+"""Seconds of those after which a run was not in time."""
 
 
 class Run(NamedTuple):
-    """`cpu` in seconds, of the controller."""
+    """`seconds` it took in all; `cpu` in seconds, of the controller."""
 
-    rate: float
+    asked: float
     calls: int
     failed: int
+    seconds: float
     cpu: float
 
+    @property
+    def is_kept(self) -> bool:
+        return not self.failed and self.seconds <= self.calls / self.asked + TALKS + LATE
 
-class Process:
-    """One process on one core, killed at the end."""
-
-    def __init__(self, core: int, directory: Path, *command: str) -> None:
-        self.core = core
-        self.directory = directory
-        self.command = command
-
-    async def __aenter__(self) -> asyncio.subprocess.Process:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.process = await asyncio.create_subprocess_exec(
-            *self.command,
-            cwd=self.directory,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, {self.core}),
-        )
-        return self.process
-
-    async def __aexit__(self, *_: object) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
+    @property
+    def each(self) -> float:
+        return self.cpu / max(1, self.calls - self.failed)
 
 
 def sipp(scenario: str, port: int, *options: str) -> tuple[str, ...]:
@@ -65,58 +52,72 @@ def sipp(scenario: str, port: int, *options: str) -> tuple[str, ...]:
     return ("sipp", "-sn", scenario, *common, "-stf", f"{scenario}.csv", *options)
 
 
-def failures(directory: Path, scenario: str) -> int:
-    """What SIPp counts as failed, by its last word."""
-    with (directory / f"{scenario}.csv").open() as file:
-        rows = list(csv.DictReader(file, delimiter=";"))
-    return int(rows[-1]["FailedCall(C)"]) if rows else -1
+def failures(directory: Path, scenario: str, calls: int) -> int:
+    """All that did not succeed, by SIPp's last word."""
+    try:
+        with (directory / f"{scenario}.csv").open() as file:
+            rows = list(csv.DictReader(file, delimiter=";"))
+        return calls - int(rows[-1]["SuccessfulCall(C)"])
+    except (FileNotFoundError, IndexError, KeyError, TypeError, ValueError):
+        return calls
 
 
-async def wait_for(process: asyncio.subprocess.Process, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        await process.wait()
+async def finished(process: asyncio.subprocess.Process, seconds: float, look: Callable[[], None]) -> float:
+    """Seconds until the process has ended; it gets no more than these."""
+    started = time.perf_counter()
+    while process.returncode is None and time.perf_counter() < started + seconds:
+        look()
+        await asyncio.sleep(0.05)
+    return time.perf_counter() - started
 
 
 async def sippy(directory: Path, rate: float, seconds: float) -> Run:
     """Calls through sippy's two legs."""
     bridge_port, phone_port, caller_port = free_port(), free_port(), free_port()
-    calls = int(rate * seconds)
+    calls = max(1, round(rate * seconds))
     log = str(directory / "sippy.log")
     bridge = (str(SIPPY), "-f", "-l", LOOPBACK, "-p", str(bridge_port), "-n", f"{LOOPBACK}:{phone_port}", "-L", log)
-    load = (f"{LOOPBACK}:{bridge_port}", "-r", f"{rate:.0f}", "-m", str(calls), "-d", "500", "-timeout", "60s")
+    target = f"{LOOPBACK}:{bridge_port}"
+    load = (target, "-r", f"{rate:.0f}", "-m", str(calls), "-d", f"{1000 * TALKS:.0f}", "-fd", "1")
     async with (
         Process(LOAD_CORE, directory, *sipp("uas", phone_port)),
         Process(SERVER_CORE, directory, *bridge) as controller,
     ):
         await listening(bridge_port)
+        await listening(phone_port)
         before = cpu_of(controller.pid)
         async with Process(LOAD_CORE, directory, *sipp("uac", caller_port, *load)) as caller:
-            await wait_for(caller, 90)
-        return Run(rate, calls, failures(directory, "uac"), cpu_of(controller.pid) - before)
+            took = await finished(caller, calls / rate + TALKS + BEHIND, lambda: None)
+        return Run(rate, calls, failures(directory, "uac", calls), took, cpu_of(controller.pid) - before)
 
 
 async def controllers(directory: Path, rate: float, seconds: float) -> Run:
     """SIPp's own pair of controllers, which share a core and talk to each other over TCP."""
     a, b, twin = free_port(), free_port(), free_port()
     first, second = free_port(), free_port()
-    calls = int(rate * seconds)
-    pair = ("-3pcc", f"{LOOPBACK}:{twin}", "-m", str(calls), "-timeout", "60s")
+    calls = max(1, round(rate * seconds))
+    pair = ("-3pcc", f"{LOOPBACK}:{twin}", "-m", str(calls), "-fd", "1")
     async with (
         Process(LOAD_CORE, directory, *sipp("3pcc-A", a)),
         Process(LOAD_CORE, directory, *sipp("3pcc-B", b)),
         Process(SERVER_CORE, directory, *sipp("3pcc-C-B", second, f"{LOOPBACK}:{b}", *pair)) as to_b,
     ):
-        await listening(second)
+        for port in (a, b, second):
+            await listening(port)
         await listening(twin, "tcp")
         command = sipp("3pcc-C-A", first, f"{LOOPBACK}:{a}", *pair, "-r", f"{rate:.0f}")
         async with Process(SERVER_CORE, directory, *command) as to_a:
-            before = cpu_of(to_a.pid) + cpu_of(to_b.pid)
-            cpu = before
-            async with asyncio.timeout(90):
-                while to_a.returncode is None:
-                    cpu = max(cpu, cpu_of(to_a.pid) + cpu_of(to_b.pid))
-                    await asyncio.sleep(0.05)
-        return Run(rate, calls, failures(directory, "3pcc-C-A"), cpu - before)
+            used = [cpu_of(to_a.pid), cpu_of(to_b.pid)]
+            before = sum(used)
+
+            def look() -> None:
+                for place, process in enumerate((to_a, to_b)):
+                    # One of them may have ended already.
+                    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                        used[place] = max(used[place], cpu_of(process.pid))
+
+            took = await finished(to_a, calls / rate + TALKS + BEHIND, look)
+        return Run(rate, calls, failures(directory, "3pcc-C-A", calls), took, sum(used) - before)
 
 
 async def listening(port: int, protocol: str = "udp") -> None:
@@ -127,23 +128,16 @@ async def listening(port: int, protocol: str = "udp") -> None:
 
 
 async def highest(
-    play: Callable[[Path, float, float], Awaitable[Run]], directory: Path, start: float, seconds: float = 4.0
-) -> tuple[float, Run | None]:
-    """The highest rate without a failed call, in steps of 15 %, and its run; 0.0 when already the first one failed."""
-    best: Run | None = None
-    rate = start
-    for number in range(ROUNDS):
-        folder = directory / str(number)
+    play: Callable[[Path, float, float], Awaitable[Run]], directory: Path, start: float, seconds: float, most: int
+) -> tuple[Run | None, list[Run]]:
+    """The run with the highest rate at which no call failed, and all of them."""
+
+    async def attempt(rate: float) -> Run:
+        folder = directory / f"{rate:.1f}"
         folder.mkdir(parents=True)
-        try:
-            run = await play(folder, rate, seconds)
-        except TimeoutError:
-            break
-        if run.failed:
-            break
-        best = run
-        rate *= STEP
-    return (best.rate if best else 0.0), best
+        return await play(folder, rate, seconds)
+
+    return await search.highest(attempt, start, most)
 
 
 def has_sippy() -> bool:

@@ -13,9 +13,9 @@ from tests.sipp.server import Server
 ROUNDS = 5
 
 
-def imported() -> float:
+def imported(rounds: int = ROUNDS) -> float:
     """Milliseconds to import all that `serve` needs, beside those of an empty Python."""
-    return median(once("import c2c_b2bua.server") - once("pass") for _ in range(ROUNDS))
+    return median(once("import c2c_b2bua.server") - once("pass") for _ in range(rounds))
 
 
 def once(code: str) -> float:
@@ -24,10 +24,10 @@ def once(code: str) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-async def ready(directory: Path) -> float:
+async def ready(directory: Path, rounds: int = ROUNDS) -> float:
     """Milliseconds from `c2c serve` to `/readyz`, with a new database."""
     took = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         server = Server(directory / str(number), {})
         started = time.perf_counter()
         async with server:

@@ -1,72 +1,120 @@
-"""What talking calls cost the real server: memory of each, and whether a further call costs more beside many."""
+"""What talking calls cost the real server: memory of each, and whether a further call costs more beside many.
+
+Two servers, one with few calls that talk and one with ever more; short calls through either take turns. The phones keep
+nothing of a call that talks, so that they can have any number.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
-from tests.bench.calls import CORES, LOAD_CORE, SERVER_CORE, SippUnderLoad, cpu_of, metrics, resident_of
-from tests.bench.load import Load
-from tests.sipp.server import Server
+from tests.bench.calls import Stage
+from tests.bench.phones import Phones
+from tests.bench.processes import LOAD_CORE
 
-CALLS_PER_SECOND = 800
-FURTHER = 2000
-"""Short calls whose CPU is measured beside those that talk."""
+SHARE = 0.5
+"""Of what the server's core has time for: so fast the calls are made."""
+FURTHER = 500
+"""Short calls in a round, whose CPU is measured."""
+WARM = 500
+LONGEST = 150.0
+"""Seconds in which the calls have to be made."""
+PATIENCE = 20.0
+"""Seconds that calls get to be bridged, or to end."""
+BRIDGED, ACTIVE = "c2c_calls_bridged_total", "c2c_calls_active"
 
 
 class Beside(NamedTuple):
-    """How it is beside `talking` calls: memory of each of them in bytes, CPU of one more call in seconds."""
+    """How it is beside `talking` calls: memory of each of them in bytes."""
 
     talking: int
     memory: float
-    cpu: float
 
 
-async def beside(directory: Path, numbers: list[int]) -> list[Beside]:
-    """Let ever more calls talk, in one server."""
-    os.sched_setaffinity(0, {LOAD_CORE})
-    a = SippUnderLoad("a_answers_many", directory)
-    b = SippUnderLoad("b_answers_many", directory)
-    short = SippUnderLoad("b_hangs_up_many", directory, "-d", "100")
-    extensions = {"2001": a.uri, "2002": b.uri, "2003": short.uri}
-    server = Server(directory / "server", extensions, calls={"ring_timeout": 30.0, "grace": 0.0})
-    found: list[Beside] = []
-    try:
-        for part in (a, b, short, server):
-            await part.start()
-        assert server.process
-        pid = server.process.pid
-        os.sched_setaffinity(pid, {SERVER_CORE})
-        document = await server.create("2001")
-        path = f"/v2/accounts/{server.account}/clicktocall/{document}/connect?auto_answer=false"
+class Found(NamedTuple):
+    beside: list[Beside]
+    cpu: dict[int, float]
+    """Seconds of CPU of a short call, beside how many that talk; medians of rounds that take turns."""
+    left_out: str
+    """What there was no time for."""
+
+
+class Table:
+    """One server and the calls that talk in it; `empty` is its memory without any, in bytes."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.talking = 0
+        self.empty = 0
+
+    async def fill(self, number: int, rate: float) -> None:
+        """Until so many talk. RuntimeError when they do not."""
+        wanted = (await self.stage.metrics())[BRIDGED] + number - self.talking
+        await offer(self.stage, "2003", number - self.talking, rate)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while (await self.stage.metrics())[BRIDGED] < wanted:  # noqa: ASYNC110 (the news is over HTTP)
+                    await asyncio.sleep(0.1)
+        self.talking = int((await self.stage.metrics())[ACTIVE])
+        if self.talking < number:
+            raise RuntimeError(f"of {number} calls only {self.talking} talk")
+
+    def memory(self) -> float:
+        return (self.stage.resident() - self.empty) / self.talking
+
+    async def short(self, number: int, rate: float) -> float:
+        """Seconds of CPU of each of so many calls that are soon over."""
+        before = self.stage.cpus()
+        await offer(self.stage, "2002", number, rate)
+        async with asyncio.timeout(PATIENCE):
+            # Seldom: to ask costs as much as a call.
+            await asyncio.sleep(self.stage.talks + 0.2)
+            while (await self.stage.metrics())[ACTIVE] > self.talking:  # noqa: ASYNC110 (the news is over HTTP)
+                await asyncio.sleep(0.5)
+        return (sum(self.stage.cpus()) - sum(before)) / number
+
+
+async def measure(directory: Path, numbers: tuple[int, ...], rounds: int, linger: float, scale: float) -> Found:
+    """The first of `numbers` in one server, the others one after the other in the second."""
+    async with contextlib.AsyncExitStack() as stack:
+        talkers = await stack.enter_async_context(Phones(directory / "talkers", LOAD_CORE, None))
+        tables = []
+        for place in range(2):
+            made = Stage(directory / str(place), more=tuple(talkers.uris), sipp=False, talks=0.1)
+            tables.append(Table(await stack.enter_async_context(made)))
+        few, many = tables
         # What the first calls bring into memory is no call's own.
-        await run(server, Load(server.http_port, path, server.token, contact="2003"), 1000)
-        empty = resident_of(pid)
-        talking = 0
-        for number in numbers:
-            talking = await run(server, Load(server.http_port, path, server.token), number - talking)
-            # Transactions of the last calls are kept for 32 s, for messages that come late.
-            await asyncio.sleep(35)
-            memory = (resident_of(pid) - empty) * 1024 / talking
-            before = cpu_of(pid)
-            await run(server, Load(server.http_port, path, server.token, contact="2003"), FURTHER)
-            found.append(Beside(talking, memory, (cpu_of(pid) - before) / FURTHER))
-        return found
-    finally:
-        await server.abandon()
-        for phone in (a, b, short):
-            await phone.stop()
-        os.sched_setaffinity(0, set(CORES))
+        warm = max(5, int(WARM * scale))
+        cost = 0.0
+        for table in tables:
+            cost = await table.short(warm, 100)
+            table.empty = table.stage.resident()
+        rate = SHARE / max(cost, 1e-4)
+        within = [number for number in numbers if number / rate <= LONGEST]
+        left_out = ", ".join(f"{number:,}".replace(",", " ") for number in numbers if number not in within)
+        if not within:
+            raise RuntimeError(f"at {rate:.0f} calls a second {left_out} take too long")
+        await few.fill(within[0], rate)
+        beside = []
+        for place, number in enumerate(within[1:] or within):
+            await many.fill(number, rate)
+            # Transactions of the last calls are kept for messages that come late.
+            await asyncio.sleep(linger)
+            for table in tables[0 if place == 0 else 1 :]:
+                beside.append(Beside(table.talking, table.memory()))
+        costs: dict[int, list[float]] = {table.talking: [] for table in tables}
+        for _ in range(rounds):
+            for table in tables:
+                costs[table.talking].append(await table.short(max(5, int(FURTHER * scale)), rate))
+        return Found(beside, {number: median(each) for number, each in costs.items()}, left_out)
 
 
-async def run(server: Server, load: Load, number: int) -> int:
-    """So many calls more; how many go on once nothing changes any more."""
-    await load.at(CALLS_PER_SECOND, number / CALLS_PER_SECOND)
-    assert not load.refused, f"{load.refused} of {number} connects were refused"
-    seen: list[float] = []
-    while len(seen) < 30 or len(set(seen[-30:])) > 1:
-        seen.append((await metrics(server))["c2c_calls_active"])
-        await asyncio.sleep(0.1)
-    return int(seen[-1])
+async def offer(stage: Stage, contact: str, number: int, rate: float) -> None:
+    load = stage.load(contact)
+    await load.at(rate, number / rate)
+    if load.refused:
+        raise RuntimeError(f"of {number} connects {load.refused.total()} were not accepted: {dict(load.refused)}")

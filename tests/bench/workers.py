@@ -1,7 +1,8 @@
-"""What `[sip] workers` brings: the CPU of a call in each process, with one and with two.
+"""What `[sip] workers` brings: by the CPU of a call in each process, and by rate.
 
-With a core for each process the busiest one sets the rate. No highest rate is searched: the phones and this client need
-cores as well, and now and then a SIPp phone that two ports of ours call leaves re-INVITEs of a run unanswered; why, is open.
+The phones are ours, in processes of their own. With four cores or more each process of the server has a core to itself and
+phones and client have the others; with fewer all share all, and only CPU can tell: with a core for each process the busiest
+one would set the rate.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from tests.bench.calls import bridged_calls
+from tests.bench.calls import Outcome, Stage
+from tests.bench.processes import CORES
+from tests.bench.search import highest
 from tests.sipp.server import Server
 
-ROUNDS = 5
-RATE, SECONDS = 400.0, 5.0
+ENOUGH = 4
+"""Cores: two workers, the phones, the client."""
 
 
 class TwoWorkers(Server):
@@ -24,6 +27,8 @@ class TwoWorkers(Server):
 
 
 KINDS: tuple[type[Server], ...] = (Server, TwoWorkers)
+ALONE = len(CORES) >= ENOUGH
+"""Whether each process of the server has a core to itself."""
 
 
 class Cost(NamedTuple):
@@ -34,12 +39,34 @@ class Cost(NamedTuple):
     desk: float
 
 
-async def costs(directory: Path, rounds: int = ROUNDS) -> dict[int, Cost]:
-    """By number of workers: medians of rounds that take turns."""
+def stage(directory: Path, kind: type[Server]) -> Stage:
+    return Stage(directory, kind, CORES[: kind.workers] if ALONE else CORES, sipp=False)
+
+
+async def costs(directory: Path, rate: float, seconds: float, rounds: int) -> dict[int, Cost]:
+    """By number of workers: medians of rounds that take turns. RuntimeError when calls failed."""
     found: dict[int, list[Cost]] = {kind.workers: [] for kind in KINDS}
     for turn in range(rounds):
         for kind in KINDS:
-            outcome = await bridged_calls(directory / f"{kind.workers}-{turn}", RATE, SECONDS, kind, pinned=False)
+            async with stage(directory / f"{kind.workers}-{turn}", kind) as made:
+                outcome = await made.run(rate, seconds)
+            if outcome.failed or outcome.refused:
+                raise RuntimeError(f"workers = {kind.workers}: {describe(outcome)}")
             each = [cpu / outcome.bridged for cpu in outcome.cpus]
             found[kind.workers].append(Cost(sum(each), max(each), each[0]))
     return {number: Cost(*map(median, zip(*seen, strict=True))) for number, seen in found.items()}
+
+
+async def rate(directory: Path, kind: type[Server], start: float, seconds: float, most: int) -> Outcome | None:
+    """The run with the highest rate at which nothing failed."""
+
+    async def attempt(asked: float) -> Outcome:
+        async with stage(directory / f"{kind.workers}-{asked:.1f}", kind) as made:
+            return await made.run(asked, seconds)
+
+    return (await highest(attempt, start, most))[0]
+
+
+def describe(outcome: Outcome) -> str:
+    words = f"{outcome.bridged} bridged, {outcome.refused} refused, {outcome.failed} failed at {outcome.asked:.0f}/s"
+    return f"{words}: {outcome.trouble}" if outcome.trouble else words
