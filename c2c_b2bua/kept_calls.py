@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from glob import escape
 from pathlib import Path
 
 import structlog
@@ -36,17 +37,20 @@ log = structlog.get_logger()
 
 MOST_PROCESSES = 8
 """That may have calls of one database at a time, each in a file of its own."""
+WORKER = ".worker"
+"""What the name of a worker's file ends in, and then its number."""
 
 
 class KeptCalls:
     """A call is kept until the core has released it and somebody has said, by `forget`, that its record is safe.
 
-    `passwords` are those of trunks, by name: they are not written down. News of calls that are taken over wait until
-    somebody is there to hear them.
+    `passwords` are those of trunks, by name: they are not written down. Workers whose number is below `workers` have
+    files of their own. News of calls that are taken over wait until somebody is there to hear them.
     """
 
-    def __init__(self, path: Path, passwords: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, passwords: Mapping[str, str], workers: int = 1) -> None:
         self.path = path
+        self.workers = workers
         self.journal = Journal(path)
         self.passwords = passwords
         self.half_done: set[str] = set()
@@ -66,9 +70,12 @@ class KeptCalls:
         A process that still runs, because it drains, keeps the file it has: this one takes the next, unless it has `ours`.
         """
         left: dict[str, Parts] = {}
-        for number in range(MOST_PROCESSES):
-            journal = Journal(self.path if not number else self.path.with_name(f"{self.path.name}.{number + 1}"))
-            if ours is not None and not journal.path.exists():
+        beside = (self.path.with_name(f"{self.path.name}.{number}") for number in range(2, MOST_PROCESSES + 1))
+        for path in (self.path, *beside, *self.orphans()):
+            journal = Journal(path)
+            if ours is None and path.suffix.startswith(WORKER):
+                break
+            if ours is not None and not path.exists():
                 continue
             try:
                 found = journal.open()
@@ -87,6 +94,12 @@ class KeptCalls:
         if ours is None:
             raise OSError(None, f"{MOST_PROCESSES} other processes have {self.path} and those beside it")
         return left
+
+    def orphans(self) -> list[Path]:
+        """The files of workers that there were, and are no more."""
+        found = self.path.parent.glob(f"{escape(self.path.name)}{WORKER}*")
+        numbers = {path: path.suffix.removeprefix(WORKER) for path in found}
+        return sorted(path for path, number in numbers.items() if number.isdecimal() and int(number) >= self.workers)
 
     def take_over(self, core: B2bua, now: float, carry_out: Callable[[list[Action]], None]) -> None:
         """Go on with the calls of processes that are gone; one that cannot be is left to be recorded as lost."""

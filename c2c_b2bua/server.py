@@ -64,7 +64,7 @@ class Server:
             self.kept = KeptCalls(journal, passwords)
             self.engine = Engine(config.sip, self.recordings, self.kept)
         else:
-            self.kept = of_all = CrewCalls(journal, passwords)
+            self.kept = of_all = CrewCalls(journal, passwords, workers)
             self.engine = self.crew = Crew(config, self.recordings, of_all, (sys.executable, *WORKER, log_level))
         self.exchange = Exchange(config, self.engine)
         self.gate = Gate()

@@ -16,7 +16,7 @@ from c2c_b2bua.call.record import CallRecord, LegName
 from c2c_b2bua.call.snapshot import parties_of
 from c2c_b2bua.config import Config
 from c2c_b2bua.engine import Engine
-from c2c_b2bua.kept_calls import KeptCalls
+from c2c_b2bua.kept_calls import WORKER, KeptCalls
 from c2c_b2bua.sip.flow import Hop
 from c2c_b2bua.storage.recordings import Recordings
 from c2c_b2bua.workers.member import Member
@@ -34,8 +34,8 @@ NOT_FROM_HERE = "cannot be called from where this call is"
 class CrewCalls(KeptCalls):
     """The calls of all: those of the desk are here, others with their worker."""
 
-    def __init__(self, path: Path, passwords: Mapping[str, str]) -> None:
-        super().__init__(path, passwords)
+    def __init__(self, path: Path, passwords: Mapping[str, str], workers: int) -> None:
+        super().__init__(path, passwords, workers)
         self.members: list[Member] = []
         self.carriers: dict[str, Member] = {}
         """The worker that has a call, until its record is safe; none: the desk."""
@@ -166,7 +166,7 @@ def beginning(settings: Config, number: int) -> Begin:
     calls, sip = settings.calls, settings.sip
     return Begin(
         sip=sip.of_worker(number),
-        journal=f"{settings.storage.journal_path}.worker{number}",
+        journal=f"{settings.storage.journal_path}{WORKER}{number}",
         passwords={trunk.name: str(trunk.password) for trunk in settings.trunk},
         replays=str(Path(calls.replays) / f"worker{number}") if calls.replays else "",
         replays_kept=max(1, calls.replays_kept // sip.workers),

@@ -10,7 +10,8 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.test_cli import (
     test_sigterm_hangs_up_and_history_is_complete,
 )
 
-from .server import Server
+from .server import PATIENCE, Server
 from .sipp import Sipp
 from .stage import A_NUMBER, B_NUMBER, leg
 from .test_crash import (
@@ -114,6 +115,39 @@ async def test_the_api_hangs_up(stage: StageOf) -> None:
         await hang_up(play)
         record = await play.outcome()
     assert (record["result"], record["ended_by"]) == ("success", "api")
+
+
+async def test_calls_of_a_worker_that_there_is_no_more(stage: StageOf) -> None:
+    """Killed, and started again with fewer workers: the desk has the calls now, and the file of the worker is gone."""
+    async with stage(a="a_answers", b="b_answers") as play:
+        await play.connect()
+        await reached(play, "bridged")
+        (worker,) = workers_of(play.server)
+        async with ending(worker):
+            await play.server.kill()
+        config = play.server.config.read_text()
+        play.server.config.write_text(config.replace("workers = 2", "workers = 1"))
+        await play.server.start()
+        await reached(play, "bridged")
+        await hang_up(play)
+        record = await play.outcome()
+        left = [path.name for path in (play.directory / "server").iterdir() if ".calls" in path.name]
+        assert left == ["c2c.db.calls"]
+    assert (record["result"], record["ended_by"]) == ("success", "api")
+
+
+@asynccontextmanager
+async def ending(process: int) -> AsyncIterator[None]:
+    """What is done here ends the process; left when that is so."""
+    descriptor, gone = os.pidfd_open(process), asyncio.Event()
+    asyncio.get_running_loop().add_reader(descriptor, gone.set)
+    try:
+        yield
+        async with asyncio.timeout(PATIENCE):
+            await gone.wait()
+    finally:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
 
 
 async def test_a_call_outlives_its_worker(stage: StageOf) -> None:
