@@ -183,9 +183,13 @@ class Server:
 
     async def until_idle(self) -> None:
         """Returns when no call goes on, and nobody else needs us."""
-        await self.exchange.calls.until_idle()
         assert self.runner.server is not None
+        calls = self.exchange.calls
+        await calls.until_idle()
         await self.swap.until_free(self.runner.server)
+        while calls.live:
+            # The process before us was killed: its calls are ours now.
+            await calls.until_idle()
 
     async def stop(self) -> None:
         """No new calls; those that run are hung up; their records are written; everything is closed."""

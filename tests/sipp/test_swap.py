@@ -243,6 +243,25 @@ async def test_a_call_outlives_two_releases(tmp_path: Path) -> None:
             await stop(third)
 
 
+async def test_the_oldest_of_three_is_killed_and_the_one_after_it_has_its_call(tmp_path: Path) -> None:
+    """That one drains too, and another one reads the sockets by then: the call goes on all the same."""
+    async with TwoPhones() as phones, phones.server(tmp_path) as server:
+        document, call_id = await bridged(server)
+        async with replaced(server) as second, replaced(server) as third:
+            assert server.process
+            server.process.kill()
+            await second.says("calls of a killed process taken over")
+            phones.b.tell(signal.SIGTERM)
+            await phones.a.says("^ended .*the other side hung up")
+            record = await server.ended(document, call_id)
+            assert (record["result"], record["ended_by"]) == ("success", "b")
+            assert (await second.ended()).code == 0
+            await third.says('"event": "the process before this one has ended"')
+            server.process = third.process
+            await server.nothing_lives()
+            await server.stop()
+
+
 async def test_drain_by_command(tmp_path: Path) -> None:
     async with TwoPhones() as phones, phones.server(tmp_path) as server:
         await bridged(server)
