@@ -163,9 +163,17 @@ class Storage(Section, frozen=True):
     @property
     def journal_path(self) -> str:
         """Where living calls are kept for the process after this one: beside an SQLite file, else where we run."""
-        if self.journal:
-            return self.journal
-        return f"{self.url.removeprefix('sqlite:///')}.calls" if self.url.startswith("sqlite:") else "c2c.calls"
+        return self.journal or f"{self.beside}.calls"
+
+    @property
+    def accepted_path(self) -> str:
+        """Where calls are accepted that the database does not have yet."""
+        return f"{self.journal or self.beside}.accepted"
+
+    @property
+    def beside(self) -> str:
+        """What the names of our own files begin with."""
+        return self.url.removeprefix("sqlite:///") if self.url.startswith("sqlite:") else "c2c"
 
 
 class Control(Section, frozen=True):

@@ -12,7 +12,9 @@ from c2c_b2bua.call.record import CallRecord, LegRecord
 from c2c_b2bua.ladder import HEAD
 from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT, pack
 from c2c_b2bua.storage.database import Database
-from c2c_b2bua.storage.history import Accepted, Ended, HistoryStore
+from c2c_b2bua.storage.history import HistoryStore
+from c2c_b2bua.storage.history_rows import Ended
+from c2c_b2bua.storage.write_ahead import Accepted
 from tests.command import run
 
 START = 1_800_000_000.0
@@ -107,7 +109,7 @@ def settings(tmp_path: Path) -> Path:
     async def fill() -> None:
         database = Database(f"sqlite:///{tmp_path}/c2c.db", 1.0)
         await database.start()
-        store = HistoryStore(database)
+        store = HistoryStore(database, tmp_path / "accepted")
         await store.start()
         for number, call_id in enumerate((CALL, GOING_ON)):
             row = Accepted(

@@ -14,7 +14,7 @@ from c2c_b2bua.service.explanation import explain as sentence
 from c2c_b2bua.service.history import record_decoder
 from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.storage.database import StorageError
-from c2c_b2bua.storage.history import HistoryRow
+from c2c_b2bua.storage.history_rows import HistoryRow
 
 PARTS = ("dns", "auth", "ring", "answer")
 

@@ -25,7 +25,7 @@ from c2c_b2bua.service.replays import DAY, Replays
 from c2c_b2bua.service.under_way import UnderWay
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.storage.database import StorageError
-from c2c_b2bua.storage.history import Accepted, Replied
+from c2c_b2bua.storage.write_ahead import Accepted, Replied
 from c2c_b2bua.throttle import Buckets
 
 PATIENCE = {"ringing": 2.0, "answered": 20.0}
@@ -119,7 +119,7 @@ class Calls:
         call = self.admit(plan, now)
         try:
             reply = request.wording.accepted(plan, call)
-            await self.keep(call, request, reply)
+            on_disk = self.keep(call, request, reply)
         except BaseException:
             self.waiting.leave(call)
             self.forget(call)
@@ -132,13 +132,19 @@ class Calls:
             self.waiting.ready(call)
         else:
             self.ring(call, plan)
+        try:
+            await on_disk
+        except StorageError:
+            if call.call_id in self.live:
+                self.hang_up(call)
+            raise
         return await self.outcome(call, request) if call.outcome else reply
 
     async def answered(self, call: LiveCall, request: Connect, answer: bytes) -> bytes:
         """The answer, once it is on disk where it may be asked for again; a disk that refuses it does not change it."""
         if request.idempotency_key is not None:
             try:
-                await self.history.store.accept(Replied(id=call.history_id, reply=answer.decode()))
+                await self.history.store.reply(Replied(id=call.history_id, reply=answer.decode()))
             except StorageError as error:
                 log.warning("answer not kept", call_id=call.call_id, reason=str(error))
         return answer
@@ -280,8 +286,8 @@ class Calls:
             if wait := self.contact_buckets.take(key, 1.0, 1 / cooldown, now):
                 raise TooManyError("this contact was called just now", wait)
 
-    async def keep(self, call: LiveCall, request: Connect, reply: bytes) -> None:
-        """Put the call on disk; StorageError and nobody is rung."""
+    def keep(self, call: LiveCall, request: Connect, reply: bytes) -> asyncio.Future[None]:
+        """Put the call where a killed process has it from; on disk when what is returned is done. StorageError."""
         row = Accepted(
             id=call.history_id,
             account_id=call.account_id,
@@ -296,16 +302,7 @@ class Calls:
             row.idempotency_key = request.idempotency_key
             row.request_hash = request.fingerprint()
             row.reply = None if request.until == "answered" else reply.decode()
-        try:
-            await self.history.accept(row)
-        except asyncio.CancelledError:
-            self.history.give_up(row.id, row.call_id, row.accepted_at)
-            raise
-        try:
-            self.require_open()
-        except UnavailableError:
-            self.history.give_up(row.id, row.call_id, row.accepted_at)
-            raise
+        return self.history.accept(row)
 
     async def outcome(self, call: LiveCall, request: Connect) -> bytes:
         """The answer to a connect that waits, as it stands when the first leg has come so far or failed."""

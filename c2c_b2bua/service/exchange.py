@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Collection
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -78,7 +79,7 @@ class Exchange:
         store = DocumentStore(self.database)
         self.accounts = Accounts(settings, store, engine.now)
         self.documents = Documents(store, settings.numbers.country, engine.now)
-        self.history = History(HistoryStore(self.database), engine.now)
+        self.history = History(HistoryStore(self.database, Path(settings.storage.accepted_path)), engine.now)
         self.registrations = Registrations(settings, engine, store, BindingStore(self.database))
         routes = Routes(settings, self.registrations.contacts)
         self.calls = Calls(settings, engine, self.history, Planner(settings, routes), later)
@@ -103,15 +104,17 @@ class Exchange:
         try:
             if not self.database.is_open:
                 await self.database.start()
+            await self.history.start()
             await self.accounts.start()
             await self.documents.start()
             await self.calls.start()
             await self.webhooks.start(before or ())
-            await self.history.start(self.survivors.adopt, before or ())
+            await self.history.take_stock(self.survivors.adopt, before or ())
             await self.registrations.start()
             self.trunk_watch.start()
         except BaseException:
             await self.webhooks.stop()
+            await self.history.stop()
             await self.database.stop()
             raise
 
@@ -124,8 +127,12 @@ class Exchange:
                 await self.registrations.store.flush()
 
     def own_calls(self) -> list[str]:
-        """History ids of the calls that go on here, and of those of which something is left to be told."""
-        return sorted({call.history_id for call in self.calls.live.values()} | self.webhooks.deliveries.calls)
+        """History ids of the calls that go on here, and of those of which something is left to be written or told."""
+        return sorted(
+            {call.history_id for call in self.calls.live.values()}
+            | self.webhooks.deliveries.calls
+            | {*self.history.unwritten}
+        )
 
     async def adopt(self, ids: Collection[str]) -> None:
         """The process that went on with these calls is gone: go on with them if it was killed, or close them.
@@ -134,6 +141,7 @@ class Exchange:
         """
         try:
             await self.webhooks.deliveries.adopt(ids)
+            await self.history.store.recover()
             left = await self.history.running(ids)
             self.engine.inherit()
             self.history.abandon(self.survivors.adopt(left))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
@@ -13,7 +14,9 @@ from c2c_b2bua.service.course import ladder, timing
 from c2c_b2bua.service.explanation import explain
 from c2c_b2bua.service.listing import GREGORIAN, Listing, Page, page_of
 from c2c_b2bua.service.moment import timestamp
-from c2c_b2bua.storage.history import Accepted, Ended, HistoryRow, HistoryStore
+from c2c_b2bua.storage.history import HistoryStore
+from c2c_b2bua.storage.history_rows import Ended, HistoryRow
+from c2c_b2bua.storage.write_ahead import Accepted
 
 log = structlog.get_logger()
 encoder = msgspec.json.Encoder()
@@ -43,14 +46,17 @@ class History:
         """History id -> call id, of those whose end is not."""
         store.written = self.are_written
 
-    async def start(
+    async def start(self) -> None:
+        """Begin to write."""
+        await self.store.start()
+
+    async def take_stock(
         self, adopt: Callable[[list[HistoryRow]], list[HistoryRow]] = lambda rows: rows, spared: Collection[str] = ()
     ) -> None:
-        """Begin to write; close what a killed process left open, and what `adopt` gives back of it.
+        """Close what a killed process left open, and what `adopt` gives back of it.
 
         `spared`: ids of the calls with which a process that lives goes on.
         """
-        await self.store.start()
         self.abandon(adopt([row for row in await self.store.running() if row.id not in spared]))
 
     async def running(self, ids: Collection[str]) -> list[HistoryRow]:
@@ -69,9 +75,9 @@ class History:
         """Write what is waiting."""
         await self.store.stop()
 
-    async def accept(self, row: Accepted) -> None:
-        """Returns once it is on disk; StorageError."""
-        await self.store.accept(row)
+    def accept(self, row: Accepted) -> asyncio.Future[None]:
+        """The call is known from here on; on disk when what is returned is done. StorageError in both."""
+        return self.store.accept(row)
 
     def give_up(self, history_id: str, call_id: str, accepted_at: float) -> None:
         """Close a call that was accepted and then not made."""

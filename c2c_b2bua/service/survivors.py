@@ -9,7 +9,7 @@ from c2c_b2bua.service.calls import Calls
 from c2c_b2bua.service.history import History
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.transactions import Extensions, details_of
-from c2c_b2bua.storage.history import HistoryRow
+from c2c_b2bua.storage.history_rows import HistoryRow
 
 log = structlog.get_logger()
 

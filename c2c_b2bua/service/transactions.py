@@ -14,7 +14,8 @@ from c2c_b2bua.service.documents import Documents
 from c2c_b2bua.service.history import details_decoder, history_id_at, just_before, record_decoder
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.phones import Phone
-from c2c_b2bua.storage.history import HistoryRow, HistoryStore
+from c2c_b2bua.storage.history import HistoryStore
+from c2c_b2bua.storage.history_rows import HistoryRow
 from c2c_b2bua.storage.transactions import TransactionStore
 
 CHUNK = 500

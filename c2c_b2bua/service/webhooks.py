@@ -22,7 +22,8 @@ from c2c_b2bua.service.events import KINDS, CallEvent, Kind
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.transactions import Extensions, details_of
 from c2c_b2bua.service.webhook_client import SECRET_PREFIX, Networks, WebhookClient
-from c2c_b2bua.storage.history import HistoryRow, HistoryStore
+from c2c_b2bua.storage.history import HistoryStore
+from c2c_b2bua.storage.history_rows import HistoryRow
 from c2c_b2bua.storage.webhooks import WebhookRow, WebhookStore
 
 TYPES = ("call",)

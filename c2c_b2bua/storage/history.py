@@ -1,4 +1,4 @@
-"""One row per call, written twice: before the request is answered, and when the call has ended.
+"""One row per call: accepted into the write-ahead log, written when some have gathered, or with the call's end.
 
 All writes go through one task that commits whatever has gathered while the disk was busy with the group before.
 """
@@ -7,219 +7,229 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from c2c_b2bua.storage.database import Database, StorageError
+from c2c_b2bua.storage.history_rows import Ended, HistoryRow, Statements
 from c2c_b2bua.storage.schema import history
-from c2c_b2bua.storage.webhooks import Outbox
+from c2c_b2bua.storage.webhooks import Changes, Outbox
+from c2c_b2bua.storage.write_ahead import Accepted, File, Replied, WriteAhead
 
 log = structlog.get_logger()
 
 GROUP = 500
 """Rows in one transaction at most."""
-GATHER = 0.003
+GATHER = 0.05
 """Seconds until the next group under load, which is when a group had more than `BUSY` rows."""
 BUSY = 2
+LINGER = 2.0
+"""Seconds that a call which goes on may be in the log alone."""
 RETRY = 0.5
-"""Seconds until ends that could not be written are tried again."""
+"""Seconds until what could not be written is tried again."""
 
 
-class Accepted(msgspec.Struct, kw_only=True):
-    """A call about to be made; `accepted_at` in seconds since 1970.
+class Group(msgspec.Struct):
+    """What one transaction writes, and who waits for it."""
 
-    `details` is a JSON object; the other three that may be None come with an idempotency key.
-    """
-
-    id: str
-    account_id: str
-    document_id: str
-    call_id: str
-    contact: str
-    accepted_at: float
-    idempotency_key: str | None = None
-    request_hash: str | None = None
-    reply: str | None = None
-    details: str | None = None
-
-
-class Replied(msgspec.Struct, kw_only=True):
-    """What a request that waited for its call was answered, when that came to be known."""
-
-    id: str
-    reply: str
-
-
-class Ended(msgspec.Struct, kw_only=True):
-    """How it ended; `record` is JSON."""
-
-    id: str
-    ended_at: float
-    result: str
-    cause: str | None
-    ended_by: str | None
-    record: str
-
-
-class HistoryRow(Accepted, kw_only=True):
-    """A call as it is kept; what has not happened is None."""
-
-    ended_at: float | None = None
-    result: str | None = None
-    cause: str | None = None
-    ended_by: str | None = None
-    record: str | None = None
-
-
-INSERT = history.insert().values({name: sa.bindparam(name) for name in Accepted.__struct_fields__})
-REPLY = history.update().where(history.c.id == sa.bindparam("row")).values(reply=sa.bindparam("reply"))
-UPDATE = (
-    history.update()
-    .where(history.c.id == sa.bindparam("row"))
-    .values({name: sa.bindparam(name) for name in Ended.__struct_fields__ if name != "id"})
-)
-
-
-class Prepared:
-    """A statement compiled once for this database; `values` takes a row's fields in the order of its placeholders.
-
-    The general way costs more per row than the database does.
-    """
-
-    def __init__(self, statement: sa.Insert | sa.Update, database: Database) -> None:
-        compiled = statement.compile(dialect=database.engine.dialect)
-        assert isinstance(compiled, SQLCompiler) and compiled.positiontup
-        self.text = str(compiled)
-        self.values = attrgetter(*("id" if name == "row" else name for name in compiled.positiontup))
+    accepted: dict[str, tuple[Accepted, File]]
+    replied: list[tuple[Replied, File]]
+    ended: list[Ended]
+    changes: Changes
+    readers: list[asyncio.Future[None]]
 
 
 class HistoryStore:
-    """The table `history` and its one writer, who writes what is in the `outbox` too."""
+    """The table `history` and its one writer, who writes what is in the `outbox` too.
 
-    def __init__(self, database: Database) -> None:
+    `ahead` is the path of the write-ahead log; without it there is nothing but reading.
+    """
+
+    def __init__(self, database: Database, ahead: Path | None = None) -> None:
         self.database = database
-        self.accepted: list[tuple[Accepted | Replied, asyncio.Future[None]]] = []
+        self.ahead = WriteAhead(ahead) if ahead else None
+        self.statements = Statements(database)
+        self.accepted: dict[str, tuple[Accepted, File]] = {}
+        """Calls that only the log has, by their id."""
+        self.replied: list[tuple[Replied, File]] = []
         self.ended: list[Ended] = []
+        self.failure = ""
+        """Why the database did not take the last group."""
         self.is_writing = False
+        self.is_time = False
+        """Calls that go on are to be written too."""
+        self.lingering: asyncio.TimerHandle | None = None
         self.readers: list[asyncio.Future[None]] = []
         self.something = asyncio.Event()
         self.closing = False
         self.writer: asyncio.Task[None] | None = None
-        self.insert = Prepared(INSERT, database)
-        self.reply = Prepared(REPLY, database)
-        self.update = Prepared(UPDATE, database)
         self.outbox = Outbox(database, self.something.set)
         self.written: Callable[[list[Ended]], None] = lambda rows: None
         """Told of the ends that are on disk."""
 
     async def start(self) -> None:
-        """Let the writer write."""
+        """Have a log, take what killed processes have left in theirs, let the writer write; StorageError."""
+        await self.recover()
+        assert self.ahead
+        self.ahead.open()
         self.writer = asyncio.create_task(self.write(), name="history")
 
-    async def stop(self, patience: float = 5.0) -> None:
-        """Write what is waiting, for at most `patience` seconds."""
-        self.closing = True
-        self.something.set()
-        if self.writer is None:
-            return
-        done, _ = await asyncio.wait([self.writer], timeout=patience)
-        if not done:
-            log.error("history lost", calls=[end.id for end in self.ended])
-            self.writer.cancel()
-            await asyncio.wait([self.writer])
+    async def recover(self) -> None:
+        """Have what killed processes have left in their logs in the database; StorageError."""
+        assert self.ahead
+        to = self.statements
+        for file, entries in self.ahead.leftovers():
+            accepted = [to.inserted(entry) for entry in entries if isinstance(entry, Accepted)]
+            replied = [to.replied(entry) for entry in entries if isinstance(entry, Replied)]
+            await self.database.write_rows([(to.insert, accepted), (to.reply, replied)])
+            file.remove()
 
-    async def accept(self, row: Accepted | Replied) -> None:
-        """Returns once the row, or the reply in it, is on disk; StorageError when it is not and will not be."""
+    async def stop(self, patience: float = 5.0) -> None:
+        """Write what is waiting, for at most `patience` seconds; what is not written then, the next process writes."""
+        self.closing = True
+        self.hurry()
+        if self.writer is not None:
+            done, _ = await asyncio.wait([self.writer], timeout=patience)
+            if not done:
+                log.error("history lost", calls=[end.id for end in self.ended])
+                self.writer.cancel()
+                await asyncio.wait([self.writer])
+        if self.ahead is not None:
+            await self.ahead.close()
+
+    def accept(self, row: Accepted) -> asyncio.Future[None]:
+        """The call is safe from a kill, and from a power cut when what is returned is done. StorageError in both."""
+        if self.closing or self.failure:
+            raise StorageError(self.failure or "closing")
+        assert self.ahead
+        self.accepted[row.id] = row, self.ahead.append(row)
+        if self.lingering is None:
+            self.lingering = asyncio.get_running_loop().call_later(LINGER, self.hurry)
+        return self.ahead.synced()
+
+    async def reply(self, row: Replied) -> None:
+        """Returns once the reply to an accepted call is on disk; StorageError when it is not and will not be."""
         if self.closing:
             raise StorageError("closing")
-        written = asyncio.get_running_loop().create_future()
-        self.accepted.append((row, written))
-        self.something.set()
-        await written
+        assert self.ahead
+        self.replied.append((row, self.ahead.append(row)))
+        self.hurry()
+        await self.ahead.synced()
 
     def end(self, row: Ended) -> None:
         """Have the end of an accepted call written; kept and tried again for as long as the disk refuses."""
         self.ended.append(row)
         self.something.set()
 
+    def hurry(self) -> None:
+        """Have everything written that is known."""
+        if self.lingering is not None:
+            self.lingering.cancel()
+            self.lingering = None
+        self.is_time = True
+        self.something.set()
+
     async def caught_up(self) -> None:
-        """Returns when the ends that are known by now are on disk, or the disk has refused them."""
-        if (self.ended or self.outbox.changes or self.is_writing) and self.writer and not self.writer.done():
+        """Returns when what is known by now is in the database, or that has refused it."""
+        if (self.accepted or self.is_writing or self.is_due) and self.writer and not self.writer.done():
             caught_up = asyncio.get_running_loop().create_future()
             self.readers.append(caught_up)
+            self.hurry()
             await caught_up
+
+    @property
+    def is_due(self) -> bool:
+        """Something is to be written now."""
+        gathered = self.is_time and (self.accepted or self.replied)
+        return bool(gathered or self.ended or self.outbox.changes or self.readers)
 
     async def write(self) -> None:
         """Group after group, until closed and nothing waits."""
-        while not (self.closing and not self.accepted and not self.ended and not self.outbox.changes):
-            await self.something.wait()
-            self.something.clear()
-            while self.accepted or self.ended or self.outbox.changes:
+        while not self.closing or self.is_due:
+            while self.is_due:
+                group = self.take()
                 self.is_writing = True
-                is_busy = len(self.accepted) + len(self.ended) > BUSY
-                is_written = await self.write_group()
+                is_written = await self.write_group(group)
                 self.is_writing = False
-                if not is_written or not self.ended:
-                    self.release_readers()
-                if not is_written and not self.accepted:
-                    await self.pause()
-                elif is_busy and not self.closing:
+                for reader in group.readers:
+                    if not reader.done():
+                        reader.set_result(None)
+                if not is_written:
+                    await self.rest(RETRY)
+                elif len(group.accepted) + len(group.ended) > BUSY and not self.closing:
                     # A commit costs the same for one row as for a hundred: under load, let some gather.
-                    await asyncio.sleep(GATHER)
-        self.release_readers()
+                    await self.rest(GATHER)
+            if not self.closing:
+                self.something.clear()
+                await self.something.wait()
 
-    def release_readers(self) -> None:
-        """Let those go on who wait for the ends."""
-        readers, self.readers = self.readers, []
-        for reader in readers:
-            if not reader.done():
-                reader.set_result(None)
-
-    async def pause(self) -> None:
-        """Until it is time to try again, or a request wants to know now."""
-        self.something.clear()
-        deadline = asyncio.get_running_loop().time() + RETRY
-        while not self.accepted and (left := deadline - asyncio.get_running_loop().time()) > 0:
+    async def rest(self, seconds: float) -> None:
+        """So long, unless somebody wants to know now."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while not self.readers and (left := deadline - loop.time()) > 0:
+            self.something.clear()
             try:
                 async with asyncio.timeout(left):
                     await self.something.wait()
             except TimeoutError:
                 return
-            self.something.clear()
 
-    async def write_group(self) -> bool:
-        """One transaction with what has gathered; whether it is on disk. Refused requests are told, ends kept."""
-        accepted, self.accepted = self.accepted[:GROUP], self.accepted[GROUP:]
+    def take(self) -> Group:
+        """Ends with their calls, and the calls that go on when it is time."""
         ended, self.ended = self.ended[:GROUP], self.ended[GROUP:]
-        changes = self.outbox.take()
+        accepted = {end.id: self.accepted.pop(end.id) for end in ended if end.id in self.accepted}
+        if self.is_time and not self.ended:
+            accepted |= self.accepted
+            self.accepted.clear()
+            self.is_time = False
+        replied = [reply for reply in self.replied if reply[0].id not in self.accepted]
+        self.replied = [reply for reply in self.replied if reply[0].id in self.accepted]
+        readers: list[asyncio.Future[None]] = []
+        if not self.is_time:
+            readers, self.readers = self.readers, readers
+        return Group(accepted, replied, ended, self.outbox.take(), readers)
+
+    def give_back(self, group: Group) -> None:
+        """What the database refused comes before what has gathered since."""
+        self.accepted = group.accepted | self.accepted
+        self.replied[:0] = group.replied
+        self.ended[:0] = group.ended
+        self.outbox.give_back(group.changes)
+        self.is_time = True
+
+    async def write_group(self, group: Group) -> bool:
+        """One transaction; whether it is on disk."""
+        to, ends = self.statements, {end.id: end for end in group.ended}
         try:
             await self.database.write_rows(
                 [
-                    (self.insert.text, [self.insert.values(row) for row, _ in accepted if type(row) is Accepted]),
-                    (self.reply.text, [self.reply.values(row) for row, _ in accepted if type(row) is Replied]),
-                    (self.update.text, [self.update.values(row) for row in ended]),
-                    *self.outbox.batches(changes),
+                    (to.insert, [to.inserted(row, ends.pop(row.id, None)) for row, _ in group.accepted.values()]),
+                    (to.reply, [to.replied(row) for row, _ in group.replied]),
+                    (to.update, [to.ended(row) for row in ends.values()]),
+                    *self.outbox.batches(group.changes),
                 ]
             )
         except StorageError as error:
-            log.warning("history not written", reason=str(error), accepted=len(accepted), ended=len(ended))
-            self.ended[:0] = ended
-            self.outbox.give_back(changes)
-            for _, written in accepted:
-                if not written.done():
-                    written.set_exception(StorageError(str(error)))
+            if not self.failure:
+                log.error(
+                    "history not written", reason=str(error), accepted=len(group.accepted), ended=len(group.ended)
+                )
+            self.failure = str(error)
+            self.give_back(group)
             return False
-        for _, written in accepted:
-            if not written.done():
-                written.set_result(None)
-        if changes.posted:
-            self.outbox.told(changes.posted)
-        self.written(ended)
+        if self.failure:
+            log.info("history is written again")
+        self.failure = ""
+        for _, file in (*group.accepted.values(), *group.replied):
+            file.settle()
+        if group.changes.posted:
+            self.outbox.told(group.changes.posted)
+        self.written(group.ended)
         return True
 
     async def page(

@@ -6,15 +6,22 @@ The general way hops between threads for every statement and costs more for a ro
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 CHECKPOINT = 4000
 """Pages in the log (16 MB) after which they go into the file: what is written again and again goes there once."""
 Batch = tuple[str, Sequence[tuple[Any, ...]]]
 """A statement and the rows to run it with."""
+WIDTH = 50
+"""Rows inserted by one statement: for each statement SQLite lets go of Python's lock and has to wait for it again."""
+ROW = re.compile(r"VALUES (\([?, ]+\))")
+"""The placeholders of a row to be inserted."""
 
 
 class SqliteWriter:
@@ -42,7 +49,10 @@ class SqliteWriter:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for statement, rows in batches:
-                connection.executemany(statement, rows)
+                many = len(rows) - len(rows) % WIDTH if ROW.search(statement) else 0
+                for at in range(0, many, WIDTH):
+                    connection.execute(widened(statement), [*chain.from_iterable(rows[at : at + WIDTH])])
+                connection.executemany(statement, rows[many:])
             connection.execute("COMMIT")
         except sqlite3.Error:
             # What is wrong may be with the connection: the next attempt gets a new one.
@@ -64,6 +74,12 @@ class SqliteWriter:
         if self.connection:
             self.connection.close()
             self.connection = None
+
+
+@lru_cache
+def widened(statement: str) -> str:
+    """The statement for so many rows at once."""
+    return ROW.sub(lambda found: "VALUES " + ", ".join([found[1]] * WIDTH), statement)
 
 
 def set_pragmas(connection: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from c2c_b2bua.storage.history import HistoryRow, HistoryStore
+from c2c_b2bua.storage.history import HistoryStore
+from c2c_b2bua.storage.history_rows import HistoryRow
 from c2c_b2bua.storage.schema import history
 
 

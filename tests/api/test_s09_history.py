@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from c2c_b2bua.storage.write_ahead import Accepted, read
 from tests.api.conftest import A, Api
 from tests.api.scripted_engine import ScriptedEngine
 
@@ -209,7 +209,5 @@ async def test_9_ranges_that_are_none(api: Api, query: str, complaint: dict[str,
 
 async def test_9_a_connect_is_on_disk_before_its_answer(api: Api, tmp_path: Path) -> None:
     _, body = await api.connect(await api.create())
-    other = sqlite3.connect(tmp_path / "c2c.db")
-    found = other.execute("SELECT call_id FROM history").fetchall()
-    other.close()
-    assert found == [(body["data"]["call_id"],)]
+    entries = read((tmp_path / "c2c.db.accepted.1").read_bytes())
+    assert [entry.call_id for entry in entries if isinstance(entry, Accepted)] == [body["data"]["call_id"]]

@@ -437,7 +437,7 @@ async def test_14_5_a_service_that_stops(tvox: Tvox) -> None:
 
 
 async def test_14_5_a_disk_that_refuses(tvox: Tvox, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(_row: object) -> None:
+    def refuse(_row: object) -> None:
         raise StorageError("disk full")
 
     monkeypatch.setattr(tvox.api.exchange.history, "accept", refuse)

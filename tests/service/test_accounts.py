@@ -32,6 +32,7 @@ async def test_a_command_beside_a_running_service_leaves_its_calls_alone(
     async with open_accounts(exchange.settings) as accounts:
         account, key = await accounts.add("new", "new.example")
     assert (await exchange.accounts.log_in_with_key(key))[0].id == account.id
+    await exchange.history.store.caught_up()
     assert len(await exchange.history.store.running()) == 1
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.service.listing import Listing
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.originate import Connect, Plan, Wording
+from c2c_b2bua.storage.database import StorageError
 from tests.api.conftest import A
 from tests.api.scripted_engine import ScriptedEngine
 from tests.service.conftest import StartExchange
@@ -53,6 +56,7 @@ async def test_calls_of_a_killed_process_are_closed_truthfully(start_exchange: S
     first = await start_exchange()
     document = await made(first)
     await first.calls.connect(await request(first, document))
+    await first.history.store.caught_up()
     second = await start_exchange()
     (item,) = await items(second, document)
     assert (item["result"], item["cause"], item["ended_by"]) == ("error", "RECOVERY_ON_TIMER_EXPIRE", "error")
@@ -87,29 +91,52 @@ async def test_idempotency_keys_end_after_a_day(exchange: Exchange, engine: Scri
     assert await exchange.calls.connect(await request(exchange, document, idempotency_key="k")) != first
 
 
-async def test_a_request_given_up_while_it_is_written_rings_nobody(exchange: Exchange, engine: ScriptedEngine) -> None:
+async def test_a_request_given_up_while_it_is_written_has_made_its_call(
+    exchange: Exchange, engine: ScriptedEngine
+) -> None:
+    """The phone rings before the disk has said yes: whoever goes away has made a call that is known."""
     document = await made(exchange)
     task = asyncio.create_task(exchange.calls.connect(await request(exchange, document)))
     await asyncio.sleep(0)
-    assert len(exchange.history.store.accepted) == 1
+    assert len(engine.orders) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert engine.orders == []
+    engine.end(engine.orders[0].call_id, "USER_BUSY", "a", 486)
     (item,) = await items(exchange, document)
-    assert (item["result"], item["cause"]) == ("error", "ORIGINATOR_CANCEL")
+    assert (item["result"], item["cause"]) == ("error", "USER_BUSY")
     assert [trunk.calls for trunk in exchange.calls.routes.trunks] == [0]
 
 
-async def test_a_service_that_begins_to_stop_rings_nobody_any_more(exchange: Exchange, engine: ScriptedEngine) -> None:
+async def test_a_call_that_rings_when_the_service_begins_to_stop_is_answered_for(
+    exchange: Exchange, engine: ScriptedEngine
+) -> None:
     document = await made(exchange)
     task = asyncio.create_task(exchange.calls.connect(await request(exchange, document)))
     await asyncio.sleep(0)
-    assert len(exchange.history.store.accepted) == 1
     exchange.drain()
+    assert engine.orders[0].call_id in (await task).decode()
     with pytest.raises(UnavailableError):
-        await task
-    assert engine.orders == []
+        await exchange.calls.connect(await request(exchange, document))
+    assert len(engine.orders) == 1
+
+
+async def test_a_call_that_is_not_on_disk_is_taken_back(
+    exchange: Exchange, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails between the first INVITE and the answer."""
+
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    document = await made(exchange)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        with pytest.raises(StorageError, match="Input/output"):
+            await exchange.calls.connect(await request(exchange, document))
+    assert exchange.calls.live == {}
+    (item,) = await items(exchange, document)
+    assert (item["call_id"], item["ended_by"]) == (engine.orders[0].call_id, "api")
 
 
 async def test_the_end_of_a_call_is_counted_once_and_frees_everything(
@@ -124,6 +151,18 @@ async def test_the_end_of_a_call_is_counted_once_and_frees_everything(
     assert exchange.calls.live == {}
     assert exchange.calls.routes.trunks[0].calls == 0
     assert exchange.calls.ended == {"USER_BUSY": 50}
+
+
+async def test_a_call_is_ours_until_its_end_is_written(exchange: Exchange, engine: ScriptedEngine) -> None:
+    """The process that takes our place leaves those alone."""
+    document = await made(exchange)
+    await exchange.calls.connect(await request(exchange, document))
+    (row,) = [call.history_id for call in exchange.calls.live.values()]
+    await exchange.history.store.caught_up()
+    engine.end(engine.orders[0].call_id, "USER_BUSY", "a", 486)
+    assert exchange.own_calls() == [row]
+    await exchange.history.store.caught_up()
+    assert exchange.own_calls() == []
 
 
 async def test_news_of_calls_that_are_not_ours_is_ignored(exchange: Exchange, engine: ScriptedEngine) -> None:

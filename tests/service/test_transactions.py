@@ -9,7 +9,7 @@ import pytest
 from c2c_b2bua.call.record import CallRecord, LegName, LegRecord
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.service.transactions import Extensions
-from c2c_b2bua.storage.history import HistoryRow
+from c2c_b2bua.storage.history_rows import HistoryRow
 from tests.api.conftest import A
 
 

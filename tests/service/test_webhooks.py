@@ -438,6 +438,7 @@ async def test_calls_of_a_killed_process_are_told_to_have_ended(
     call_id = await placed(first, details={"metadata": {"order": 7}})
     engine.bridge(call_id)
     assert [delivery.state for delivery in await receiver.several(2)] == ["ringing", "answered"]
+    await first.history.store.caught_up()
     seen: list[CallEvent] = []
 
     def kept(event: CallEvent) -> bytes:

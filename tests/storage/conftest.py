@@ -16,6 +16,12 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def ahead(tmp_path: Path) -> Path:
+    """Where calls are accepted."""
+    return tmp_path / "c2c.db.accepted"
+
+
+@pytest.fixture
 async def database(file: Path) -> AsyncIterator[Database]:
     made = Database(f"sqlite:///{file}", 0.05)
     await made.start()

@@ -39,8 +39,8 @@ def webhooks(database: Database) -> WebhookStore:
 
 
 @pytest.fixture
-async def store(database: Database) -> AsyncIterator[HistoryStore]:
-    made = HistoryStore(database)
+async def store(database: Database, ahead: Path) -> AsyncIterator[HistoryStore]:
+    made = HistoryStore(database, ahead)
     await made.start()
     yield made
     await made.stop()
@@ -125,6 +125,7 @@ async def test_the_end_of_a_call_and_its_event_are_one_transaction(
     told: list[str] = []
     store.outbox.told = lambda rows: told.extend(row.event_id for row in rows)
     await store.accept(accepted(1))
+    await store.caught_up()
     other = sqlite3.connect(file)
     other.execute("BEGIN IMMEDIATE")
     store.end(ended(1))
@@ -145,11 +146,13 @@ async def test_an_event_that_is_there_already_stops_nobody(store: HistoryStore, 
     await store.caught_up()
     store.outbox.post(delivery(1, 3))
     await store.accept(accepted(2))
+    await store.caught_up()
+    assert [row.call_id for row in await store.running()] == ["c2c-2"]
     assert events_on_disk(file) == [delivery(1, 3).event_id]
 
 
-async def test_stop_writes_what_waits(database: Database, file: Path) -> None:
-    store = HistoryStore(database)
+async def test_stop_writes_what_waits(database: Database, file: Path, ahead: Path) -> None:
+    store = HistoryStore(database, ahead)
     await store.start()
     store.outbox.post(delivery(1, 1))
     await store.stop()
