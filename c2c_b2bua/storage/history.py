@@ -63,6 +63,7 @@ class HistoryStore:
         self.is_time = False
         """Calls that go on are to be written too."""
         self.lingering: asyncio.TimerHandle | None = None
+        self.resting: asyncio.Future[None] | None = None
         self.readers: list[asyncio.Future[None]] = []
         self.something = asyncio.Event()
         self.closing = False
@@ -139,6 +140,7 @@ class HistoryStore:
             caught_up = asyncio.get_running_loop().create_future()
             self.readers.append(caught_up)
             self.hurry()
+            self.wake()
             await caught_up
 
     @property
@@ -170,14 +172,17 @@ class HistoryStore:
     async def rest(self, seconds: float) -> None:
         """So long, unless somebody wants to know now."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while not self.readers and (left := deadline - loop.time()) > 0:
-            self.something.clear()
-            try:
-                async with asyncio.timeout(left):
-                    await self.something.wait()
-            except TimeoutError:
-                return
+        self.resting = loop.create_future()
+        timer = loop.call_later(seconds, self.wake)
+        if self.readers:
+            self.wake()
+        await self.resting
+        timer.cancel()
+
+    def wake(self) -> None:
+        """Enough rest."""
+        if self.resting and not self.resting.done():
+            self.resting.set_result(None)
 
     def take(self) -> Group:
         """Ends with their calls, and the calls that go on when it is time."""

@@ -12,11 +12,12 @@ import fcntl
 import os
 import re
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from queue import SimpleQueue
 
 import msgspec
 
@@ -26,6 +27,9 @@ MAGIC = b"c2c accepted 1\n"
 HEAD = struct.Struct(">II")
 MODE = 0o600
 NAME = re.compile(r"\.[0-9]+")
+GATHER = 0.003
+"""Seconds until the next sync, unless there was none for `CALM` seconds."""
+CALM = 0.02
 FULL = 4_000_000
 """Bytes after which another file is begun."""
 
@@ -108,8 +112,15 @@ class WriteAhead:
         self.file: File | None = None
         self.waiting: list[asyncio.Future[None]] = []
         """Who waits for the next sync."""
-        self.syncing: asyncio.Task[None] | None = None
-        self.thread = ThreadPoolExecutor(1, "write-ahead")
+        self.syncing: list[asyncio.Future[None]] = []
+        """Who waits for this one."""
+        self.is_under_way = False
+        self.last = 0.0
+        """When the last sync was done, by the loop's clock."""
+        self.to_sync: SimpleQueue[int | None] = SimpleQueue()
+        self.thread: threading.Thread | None = None
+        self.idle: asyncio.Future[None] | None = None
+        """Whoever closes waits for the last sync."""
         self.full = FULL
 
     def leftovers(self) -> Iterator[tuple[File, list[Entry]]]:
@@ -175,38 +186,61 @@ class WriteAhead:
 
     def synced(self) -> asyncio.Future[None]:
         """Done when what was appended before is on the disk; StorageError."""
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
         self.waiting.append(future)
-        if self.syncing is None:
-            self.syncing = asyncio.ensure_future(self.sync())
+        if not self.is_under_way:
+            self.is_under_way = True
+            # A sync costs the same for one as for many: under load, let some gather.
+            if loop.time() - self.last > CALM:
+                self.sync()
+            else:
+                loop.call_later(GATHER, self.sync)
         return future
 
-    async def sync(self) -> None:
-        """Group after group, until nobody waits."""
-        loop = asyncio.get_running_loop()
-        while self.waiting:
-            assert self.file is not None
+    def sync(self) -> None:
+        """Have the thread do it for all who wait; those who come meanwhile are the next group."""
+        if self.thread is None:
+            self.thread = threading.Thread(target=self.work, args=(asyncio.get_running_loop(),), name="write-ahead")
+            self.thread.start()
+        assert self.file
+        self.syncing, self.waiting = self.waiting, []
+        self.to_sync.put(self.file.descriptor)
+
+    def work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The thread: an executor would cost more than the rest of it."""
+        while (descriptor := self.to_sync.get()) is not None:
             failure: OSError | None = None
-            waiting, self.waiting = self.waiting, []
             try:
-                if self.file.size > self.full:
-                    self.begin_another(self.file)
-                await loop.run_in_executor(self.thread, os.fdatasync, self.file.descriptor)
+                os.fdatasync(descriptor)
             except OSError as error:
                 failure = error
-            for future in waiting:
-                if future.done():
-                    continue
-                if failure:
-                    future.set_exception(self.refused(failure))
-                else:
-                    future.set_result(None)
-        self.syncing = None
+            loop.call_soon_threadsafe(self.has_synced, failure)
+
+    def has_synced(self, failure: OSError | None) -> None:
+        """Tell who waited for it, and go on with who came meanwhile."""
+        done, self.syncing = self.syncing, []
+        for future in done:
+            if future.done():
+                continue
+            if failure:
+                future.set_exception(self.refused(failure))
+            else:
+                future.set_result(None)
+        if self.file and self.file.size > self.full:
+            self.begin_another(self.file)
+        loop = asyncio.get_running_loop()
+        self.last = loop.time()
+        self.is_under_way = bool(self.waiting)
+        if self.is_under_way:
+            loop.call_later(GATHER, self.sync)
+        elif self.idle:
+            self.idle.set_result(None)
 
     def begin_another(self, before: File) -> None:
         """The full one is on the disk as it is, and goes when nothing is left of it."""
-        os.fdatasync(before.descriptor)
         try:
+            os.fdatasync(before.descriptor)
             self.file = self.new()
         except OSError:
             return  # It grows on.
@@ -214,9 +248,13 @@ class WriteAhead:
 
     async def close(self) -> None:
         """Let go; a file that the database has all of goes."""
-        if self.syncing is not None:
-            await self.syncing
-        self.thread.shutdown()
+        if self.is_under_way:
+            self.idle = asyncio.get_running_loop().create_future()
+            await self.idle
+        if self.thread is not None:
+            self.to_sync.put(None)
+            self.thread.join()
+            self.thread = None
         if self.file is not None and self.file.left:
             os.close(self.file.descriptor)
         elif self.file is not None:
