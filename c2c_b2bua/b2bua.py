@@ -39,6 +39,7 @@ from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.reason import HUNG_UP, Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT
+from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import Action, Reply, Send, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
@@ -295,22 +296,13 @@ class B2bua(TransactionLayer):
     def transfer_wanted(self, event: events.TransferWanted, now: float) -> Work:
         """A REFER; one that names another dialog of ours joins two calls."""
         call = self.calls.get(event.call)
-        replaced = self.leg_named(event.replaces) if event.replaces else None
+        replaced = transfer.replaced_by(event.replaces, self.legs) if event.replaces else None
         second = self.calls.get(replaced.call) if replaced is not None else None
         if call is not None and second is not None and replaced is not None:
             if self.keeps:
                 self.touched |= {call.id: call, second.id: second}
             return transfer.attended(call, event, second, replaced, now)
         return self.leg_event(event, now)
-
-    def leg_named(self, replaces: str) -> Leg | None:
-        """The leg whose dialog a Replaces header names: its tags are from our point of view (RFC 3891 §3)."""
-        call_id, *parameters = replaces.split(";")
-        tags = dict(parameter.strip().partition("=")[::2] for parameter in parameters)
-        leg = self.legs.get(call_id.strip())
-        if leg is None or leg.dialog is None or leg.tag != tags.get("to-tag"):
-            return None
-        return leg if leg.dialog.remote_tag == tags.get("from-tag") else None
 
     # ── when we err ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -342,6 +334,12 @@ class B2bua(TransactionLayer):
         if leg is None:
             return owner in self.lines or request.method == "BYE"
         return request is not leg.invite or leg.state == INVITING
+
+    def way_for(self, owner: str, hop: Uri, flow: Flow, now: float) -> Flow | None:
+        leg = self.legs.get(owner)
+        if leg is None or not leg.party.aor:
+            return flow
+        return self.registrar.way_to(leg.party.aor, leg.party.uri, hop, flow, now)
 
     def saw(self, owner: str, code: int, now: float) -> None:
         leg = self.legs.get(owner)

@@ -30,6 +30,7 @@ What became of the legs is told (`LegAnswered`, `LegStays`, `LegJoined`): whoeve
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from c2c_b2bua.call import hunt
@@ -155,3 +156,13 @@ def attended(call: Call, event: events.TransferWanted, second: Call, replaced: L
     call.tellings = 0
     call.owed = frozenset({"a", "b"} - {side})
     return [*work, *tell(call, now)]
+
+
+def replaced_by(replaces: str, legs: Mapping[str, Leg]) -> Leg | None:
+    """The leg whose dialog a Replaces header names: its tags are from our point of view (RFC 3891 §3)."""
+    call_id, *parameters = replaces.split(";")
+    tags = dict(parameter.strip().partition("=")[::2] for parameter in parameters)
+    leg = legs.get(call_id.strip())
+    if leg is None or leg.dialog is None or leg.tag != tags.get("to-tag"):
+        return None
+    return leg if leg.dialog.remote_tag == tags.get("from-tag") else None

@@ -41,6 +41,8 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds without a refresh after which the session shall end (RFC 4028); 0: as the peer wishes."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers of the INVITE: names are tokens, values have no control characters."""
+    aor: str = ""
+    """Address of record that the phone has registered, with `uri` for its Contact; empty: it has not."""
 
     @property
     def hop(self) -> Uri:

@@ -12,6 +12,7 @@ from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallNews
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy, LegName
+from c2c_b2bua.call.transfer import replaced_by
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.recording.tape import (
@@ -195,7 +196,7 @@ class Recorder(B2bua):
 
     def transfer_wanted(self, event: events.TransferWanted, now: float) -> Work:
         """Two calls that are joined cannot be played again one by one: their recordings end before that."""
-        leg = self.leg_named(event.replaces) if event.replaces else None
+        leg = replaced_by(event.replaces, self.legs) if event.replaces else None
         if leg is not None and leg.call != event.call:
             for call_id in (event.call, leg.call):
                 self.tapes.pop(call_id, None)

@@ -25,7 +25,7 @@ from c2c_b2bua.registration.keep_alive import KeepAlive
 from c2c_b2bua.registration.server_digest import ServerDigest
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import Challenge
-from c2c_b2bua.sip.flow import Flow, bracketed
+from c2c_b2bua.sip.flow import Flow, bracketed, way_past_nat
 from c2c_b2bua.sip.message import Request
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri
@@ -97,6 +97,19 @@ class Registrar:
     def of(self, aor: str, now: float) -> list[Binding]:
         """All bindings of this user, also those that cannot be called until they are renewed."""
         return [binding for binding in self.bindings.get(aor, []) if binding.expires_at > now]
+
+    def way_to(self, aor: str, uri: str, hop: Uri, flow: Flow, now: float) -> Flow | None:
+        """Where a phone of this user is now, called by this Contact over the stream `flow`; None: at `hop`.
+
+        A stream that broke, or died with another process, is followed by the one over which the phone has registered
+        since. Until then only its Contact is left, if that is not one behind a NAT or of a browser.
+        """
+        for binding in self.contacts(aor, now):
+            if binding.uri == uri and binding.flow is not None:
+                return binding.flow
+        is_gone = not flow.connection or any(b.is_lost and is_over(b, flow) for b in self.bindings.get(aor, ()))
+        leads_there = flow.transport in ("TCP", "TLS") and way_past_nat(hop.host, flow) is None
+        return None if is_gone and leads_there else flow
 
     @property
     def count(self) -> int:

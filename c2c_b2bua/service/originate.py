@@ -261,19 +261,20 @@ class Planner:
             session_expires=self.settings.calls.session_expires,
             headers=plan.request.document.headers,
         )
-        places = [(contact.uri, contact.path, contact.flow, contact.user_agent) for contact in route.contacts]
+        places = [(one.uri, one.path, one.flow, one.user_agent, one.aor) for one in route.contacts]
         return tuple(
             msgspec.structs.replace(
                 phone,
                 uri=uri,
                 routes=path,
                 flow=flow,
+                aor=aor,
                 headers=(
                     *phone.headers,
                     *(auto_answer(route.manner.auto_answer, agent, account.realm) if answers else ()),
                 ),
             )
-            for uri, path, flow, agent in places or [(route.uri, (), None, "")]
+            for uri, path, flow, agent, aor in places or [(route.uri, (), None, "", "")]
         )
 
     def by_trunk(

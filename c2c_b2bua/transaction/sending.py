@@ -7,6 +7,7 @@ from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
 from c2c_b2bua.sip.message import Message, Request, Response
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, SENT
+from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import (
     Ack,
     Elsewhere,
@@ -52,6 +53,10 @@ class Sending:
         """Whether a request shall still go, that was looked up or whose first target failed."""
         return True
 
+    def way_for(self, owner: str, hop: Uri, flow: Flow, now: float) -> Flow | None:
+        """Where a request of `owner` goes that was meant for the stream `flow`; None: to its `hop`."""
+        return flow
+
     def tokens_of(self, message: Message) -> Tokens:
         """Where the tokens for what goes with this message are drawn."""
         return self.tokens
@@ -69,8 +74,11 @@ class Sending:
 
     def send_request(self, action: SendRequest, now: float) -> Work:
         request = action.request
-        if action.flow is not None:
-            return [] if self.holds(action) else self.go(action, action.flow, None, now)
+        flow = action.flow
+        if flow is not None and flow.is_reliable:
+            flow = self.way_for(action.owner, action.hop, flow, now)
+        if flow is not None:
+            return [] if self.holds(action) else self.go(action, flow, None, now)
         if request.flow is not None:
             # A second try, with credentials: only the target that gave the nonce knows it.
             return self.launch(action, [request.flow], now)
@@ -85,8 +93,11 @@ class Sending:
         self.saw(action.owner, SENT["ACK"] if ack.sent is None else SENT["ACK"] | AGAIN, now)
         if ack.sent is not None:
             return [ack.sent]
-        if ack.flow is not None:
-            return self.launch_ack(ack, ack.flow)
+        flow = ack.flow
+        if flow is not None and flow.is_reliable:
+            flow = self.way_for(action.owner, ack.hop, flow, now)
+        if flow is not None:
+            return self.launch_ack(ack, flow)
         try:
             way = self.interfaces.way_to(ack.hop)
         except SipError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import Server
 from tests.sipp.sipp import Sipp
 from tests.sipp.stage import leg, legs
+from tests.test_cli import TwoPhones
 
 from .jssip.phone import JsSip
 
@@ -114,3 +116,44 @@ async def test_two_browsers_are_joined(tmp_path: Path, ender: str) -> None:
         record = await server.ended(document, call_id)
         await server.nothing_lives()
     assert (record["result"], record["ended_by"], legs(record)) == ("success", ender, ["a", "b"])
+
+
+async def test_a_browser_that_has_connected_again_after_a_crash_is_told(tmp_path: Path) -> None:
+    """The server is killed while they talk: the browser registers again, and over that connection gets its BYE."""
+    async with TwoPhones() as phones:
+        server, address, certificate = secured(tmp_path, {"2002": phones.uris[1]})
+        async with (
+            server,
+            JsSip(tmp_path / "browser", address, certificate, URI, "secret1", is_relayed=True) as phone,
+        ):
+            await phone.happened("registered")
+            document = await server.create("1001")
+            call_id = (await server.connect(document, "2002"))["call_id"]
+            await server.reaches(document, call_id, "bridged")
+            await server.kill()
+            await server.start()
+            await phone.happened("registered", 2)
+            phones.b.tell(signal.SIGTERM)
+            assert (await phone.happened("ended"))["originator"] == "remote"
+            record = await server.ended(document, call_id)
+            await server.nothing_lives()
+    assert (record["result"], record["ended_by"]) == ("success", "b")
+
+
+async def test_a_browser_that_is_gone_after_a_crash_and_the_other_side_is_told(tmp_path: Path) -> None:
+    async with TwoPhones() as phones:
+        server, address, certificate = secured(tmp_path, {"2002": phones.uris[1]})
+        async with server:
+            async with JsSip(tmp_path / "browser", address, certificate, URI, "secret1", is_relayed=True) as phone:
+                await phone.happened("registered")
+                document = await server.create("1001")
+                call_id = (await server.connect(document, "2002"))["call_id"]
+                await server.reaches(document, call_id, "bridged")
+                await server.kill()
+            await server.start()
+            path = f"/v2/accounts/{server.account}/clicktocall/{document}/calls/{call_id}"
+            await server.request("DELETE", path, 200)
+            await phones.b.says("^ended .*the other side hung up")
+            record = await server.ended(document, call_id)
+            await server.nothing_lives()
+    assert (record["result"], record["ended_by"]) == ("success", "api")

@@ -17,6 +17,7 @@ from c2c_b2bua.transaction.actions import Action, Send
 
 UDP = Interface("UDP", "192.0.2.1", 5060)
 TCP = Interface("TCP", "192.0.2.1", 5060, 1)
+WS = Interface("WS", "192.0.2.1", 5080, 2)
 DOMAIN = "acme.example.com"
 AOR = f"1001@{DOMAIN}"
 ALICE = Subscriber(user="1001", domain=DOMAIN, username="alice", password="secret")
@@ -119,3 +120,7 @@ class DeskPhone:
 
 def tcp(connection: int, host: str = "203.0.113.5") -> Flow:
     return Flow(TCP, host, 50000 + connection, connection)
+
+
+def websocket(connection: int) -> Flow:
+    return Flow(WS, "203.0.113.5", 50000 + connection, connection)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from c2c_b2bua import config
 from c2c_b2bua.registration.binding import Bound, Subscriber, Unbound
 from c2c_b2bua.registration.registrar import REGISTRAR, REMINDER
 from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import Send
-from tests.registration.desk_phone import ALICE, AOR, DOMAIN, NOW, UDP, DeskPhone, core, tcp
+from tests.registration.desk_phone import ALICE, AOR, DOMAIN, NOW, UDP, DeskPhone, core, tcp, websocket
 
 HOME = "sip:1001@192.168.1.10:5060"
 DEVICE = '+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"'
@@ -505,3 +508,52 @@ def test_what_a_contact_says_of_itself_is_part_of_its_name(phone: DeskPhone) -> 
     assert response.status == 200
     assert phone.uris == ["sip:1001@192.168.1.10:5060;ob"]
     assert "<sip:1001@192.168.1.10:5060;ob>" in response.headers["Contact"][0]
+
+
+# ── phones that have moved ───────────────────────────────────────────────────────────────────────────────────────────
+
+PUBLIC = "sip:1001@203.0.113.5:5060;transport=tcp"
+
+
+@pytest.mark.parametrize("uri", [PUBLIC, "sip:1001@192.168.1.10:5060;transport=tcp", "sip:x@host.invalid;transport=ws"])
+def test_a_phone_is_followed_to_the_stream_over_which_it_has_registered_again(uri: str) -> None:
+    b2bua = core()
+    before = websocket(7) if "ws" in uri else tcp(7)
+    phone = DeskPhone(b2bua, flow=before)
+    phone.register(contact=f"<{uri}>")
+    way = partial(b2bua.registrar.way_to, AOR, uri, Uri.parse(uri))
+    assert way(before, NOW) == before
+    b2bua.unreachable(before, NOW)
+    phone.flow = after = msgspec.structs.replace(before, port=40100, connection=8)
+    phone.register(contact=f"<{uri}>")
+    assert way(before, NOW) == after
+    # As a call names it that was taken over from a killed process.
+    assert way(msgspec.structs.replace(before, connection=0), NOW) == after
+
+
+@pytest.mark.parametrize(
+    ("uri", "by_contact"),
+    [
+        (PUBLIC, True),
+        ("sip:1001@desk.example.com;transport=tcp", True),
+        ("sip:1001@192.168.1.10:5060;transport=tcp", False),
+        ("sip:x@host.invalid;transport=ws", False),
+    ],
+)
+def test_a_phone_whose_stream_is_gone_is_reached_by_a_contact_that_leads_to_it(uri: str, by_contact: bool) -> None:
+    """Not behind its NAT, and not in a browser."""
+    b2bua = core()
+    flow = websocket(7) if "ws" in uri else tcp(7)
+    way = partial(b2bua.registrar.way_to, AOR, uri, Uri.parse(uri))
+    DeskPhone(b2bua, flow=flow).register(contact=f"<{uri}>")
+    b2bua.unreachable(flow, NOW)
+    assert way(flow, NOW) == (None if by_contact else flow)
+    from_before = msgspec.structs.replace(flow, connection=0)
+    assert way(from_before, NOW) == (None if by_contact else from_before)
+
+
+def test_another_phone_of_the_user_is_not_taken_for_it() -> None:
+    b2bua = core()
+    flow = tcp(7)
+    DeskPhone(b2bua, flow=tcp(8)).register(contact="<sip:1001@203.0.113.5:5070;transport=tcp>")
+    assert b2bua.registrar.way_to(AOR, PUBLIC, Uri.parse(PUBLIC), flow, NOW) == flow
