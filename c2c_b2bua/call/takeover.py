@@ -30,6 +30,8 @@ from c2c_b2bua.transaction.layer import TransactionLayer
 LOST = Why("RECOVERY_ON_TIMER_EXPIRE", None, "the service was stopped while this call was being made")
 PROBES = (5.0, 35.0)
 """Seconds within which whoever was up is asked whether he still is, at some moment, so that not all are at once."""
+PROBES_OF_STREAMS = (25.0, 35.0)
+"""The same for phones that had connected to us, and need a while to do so again."""
 GLARE = (2.1, 4.0)
 
 
@@ -86,7 +88,10 @@ def resume(call: Call, layer: TransactionLayer, now: float) -> Work:
         call.owed |= {"a"}
     for name in call.backing_off:
         work.append(StartTimer(call.id, f"glare {name}", now + pause(layer, GLARE)))
-    work += [StartTimer(leg.key, "probe", now + pause(layer, PROBES)) for leg in (call.a, call.b) if leg.state == UP]
+    for leg in (call.a, call.b):
+        if leg.state == UP:
+            is_stream = leg.party.flow is not None and leg.party.flow.is_reliable
+            work.append(StartTimer(leg.key, "probe", now + pause(layer, PROBES_OF_STREAMS if is_stream else PROBES)))
     return [*work, *reinvite.tell(call, now)]
 
 

@@ -51,7 +51,7 @@ class Leg:
 
     __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "ended_at", "forks", "heard",
                  "informs", "invite", "invited_at", "key", "media", "name", "owed_ack", "party", "pending",
-                 "phrases", "referral", "refresh", "reinvite", "reinvited_at", "ringing_at", "sequence", "session",
+                 "phrases", "probe", "referral", "refresh", "reinvite", "reinvited_at", "ringing_at", "sequence", "session",
                  "sip_code", "sip_reason", "state", "tag", "takes_refer", "takes_update", "terms", "tokens", "trail",
                  "unacked", "why")  # fmt: skip
 
@@ -73,6 +73,8 @@ class Leg:
         self.reinvited_at = 0.0
         self.refresh: Request | None = None
         """Our INVITE or UPDATE that shall only keep the session alive."""
+        self.probe: Request | None = None
+        """The one of them that asks, after a takeover, whether the peer is still there."""
         self.session: SessionTimer | None = None
         """None while the peer has not spoken of session timers."""
         self.takes_update = self.takes_refer = False
@@ -224,7 +226,9 @@ class Leg:
             return self.break_off(Why("RECOVERY_ON_TIMER_EXPIRE", 408, "no answer to a re-INVITE"))
         if name == "probe":
             # Another process had this leg until it was killed: does the peer still know of it?
-            return send_refresh(self, now) if self.can_offer and self.refresh is None else []
+            work = send_refresh(self, now) if self.can_offer and self.refresh is None else []
+            self.probe = self.refresh
+            return work
         if name == "notify":
             return leave(self, now)
         if name == "session":

@@ -33,6 +33,11 @@ def receive_response(leg: Leg, request: Request, response: Response, is_local: b
             return again
     if request is leg.invite:
         return invite_response(leg, response, is_local, now)
+    if request is leg.probe and response.status >= 200:
+        leg.probe = None
+        if is_local and leg.state == UP:
+            leg.refresh = leg.reinvite = None
+            return leg.break_off(why_of(response.status, response, response.reason))
     if request is leg.reinvite:
         return reinvite_response(leg, request, response, now)
     if request.method == "INVITE" and 200 <= response.status < 300:

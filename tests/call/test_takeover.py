@@ -17,7 +17,7 @@ from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.dialog.offer_answer import OfferAnswer
 from c2c_b2bua.dialog.session_timer import SessionTimer
 from c2c_b2bua.dialog.unacked import Unacked
-from c2c_b2bua.sip.flow import Interfaces
+from c2c_b2bua.sip.flow import Flow, Interfaces
 from c2c_b2bua.sip.message import Request
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action
@@ -89,6 +89,33 @@ def test_what_rings_is_taken_back_and_recorded_as_lost() -> None:
     record = player.record
     assert (record.ended_by, record.cause, record.reason) == ("error", LOST.cause, LOST.text)
     assert [(leg.ringing_at, leg.answered_at, leg.sip_code) for leg in record.legs] == [(1000.0, None, 487)]
+
+
+@pytest.mark.parametrize("takes_update", [False, True])
+def test_a_phone_that_cannot_be_reached_any_more_is_given_up(takes_update: bool) -> None:
+    """Its stream is gone, or nobody listens at its port: what the network says of it is enough."""
+    allow = "+ Allow: INVITE, ACK, BYE, UPDATE\n" if takes_update else ""
+    player = played(BRIDGED.replace("A -> 200 answer-a\n", f"A -> 200 answer-a\n{allow}"))
+    player.crash()
+    player.wait_for_us()
+    ((gone, probe),) = player.out
+    assert isinstance(probe, Request)
+    assert probe.method == ("UPDATE" if takes_update and gone == "A" else "INVITE")
+    undelivered(player)
+    assert sorted((to, message.start_line().split()[0]) for to, message in player.out) == [("A", "BYE"), ("B", "BYE")]
+    undelivered(player)
+    player.out = [(to, message) for to, message in player.out if to != gone]
+    other = "B" if gone == "A" else "A"
+    player.play(f"{other} <- BYE\n{other} -> 200")
+    player.finish()
+    assert (player.record.ended_by, player.record.sip_code) == ("error", 503)
+
+
+def undelivered(player: Mortal) -> None:
+    """The network cannot deliver what was sent first of what is not answered yet."""
+    name, message = player.out.pop(0)
+    flow = Flow(player.interface, player.ends[name].host, player.ends[name].port)
+    player.take(player.core.undelivered(bytes(message), flow, player.now))
 
 
 def test_who_waits_for_b_is_hung_up_and_b_stops_ringing() -> None:
@@ -263,6 +290,7 @@ LEG = {
     "call": "rebuilt: the id of the call",
     "forks": "dropped: a leg that has not answered is cancelled",
     "heard": "rebuilt: who was rung is taken to have said so",
+    "probe": "dropped: it is sent again",
     "informs": "dropped: the phone says its INFO again",
     "invite": "rebuilt: from the party, its branch and its CSeq",
     "referral": "dropped: a call whose A was told to call B is lost to us",
