@@ -75,6 +75,11 @@ class Shell:
         """Seconds since 1970 by a clock that never jumps."""
         return time.monotonic() + self.offset
 
+    def lag(self) -> float:
+        """Seconds for which more has come than could be taken in."""
+        since = [udp.behind_since for udp in self.udp.values() if udp.behind_since is not None]
+        return self.loop.time() - min(since) if since else 0.0
+
     async def start(self) -> None:
         """Open all sockets, then take in messages. OSError names the address or the file that could not be had."""
         handed = self.handed or {}

@@ -31,6 +31,9 @@ from c2c_b2bua.throttle import Buckets
 PATIENCE = {"ringing": 2.0, "answered": 20.0}
 """Seconds a connect waits at most for the first leg to do this."""
 DRAINING_WAIT = 5.0
+MOST_LAG = 0.2
+"""Seconds for which messages may have come faster than they are taken in, before no call is begun any more."""
+BUSY_WAIT = 1.0
 Later = Callable[[float, Callable[[], None]], Timer]
 """Call something after so many seconds."""
 
@@ -45,6 +48,7 @@ class CallEngine(Protocol):
     async def rehearse(self, order: CallOrder) -> str: ...
     def hang_up(self, call_id: str) -> bool: ...
     def now(self) -> float: ...
+    def lag(self) -> float: ...
     async def recount(self) -> None: ...
     @property
     def counts(self) -> dict[str, int]: ...
@@ -209,9 +213,11 @@ class Calls:
     # ── what has to be right ─────────────────────────────────────────────────────────────────────────────────────
 
     def require_open(self) -> None:
-        """UnavailableError while draining."""
+        """UnavailableError while draining, and while there is more to do for the calls that go on than can be done."""
         if self.draining:
             raise UnavailableError("the service is stopping", DRAINING_WAIT)
+        if self.engine.lag() > MOST_LAG:
+            raise UnavailableError("the service has more to do than it can", BUSY_WAIT)
 
     def throttle(self, document: ClickToCall, now: float) -> None:
         """A click-to-call's own limits; TooManyError."""

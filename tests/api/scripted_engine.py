@@ -30,6 +30,7 @@ class ScriptedEngine:
         self.trunk_orders: list[TrunkOrder] = []
         self.trunk_listener: Callable[[TrunkChanged], None] = lambda news: None
         self.clock: float | None = None
+        self.late = 0.0
         self.kept: KeptCalls | None = None
         self.transfers: list[tuple[str, LegName, str, tuple[Party, ...]]] = []
         self.refusals: list[tuple[str, LegName, str, int, str]] = []
@@ -58,6 +59,9 @@ class ScriptedEngine:
         self.registrar.keep(binding.aor, [*self.registrar.of(binding.aor, self.now()), binding])
         for listener in self.phone_listeners:
             listener(Bound(binding, True))
+
+    def lag(self) -> float:
+        return self.late
 
     def now(self) -> float:
         return time.time() if self.clock is None else self.clock

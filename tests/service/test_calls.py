@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from api.kazoo_originate import outcome
+from c2c_b2bua.service.calls import MOST_LAG
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import ConflictingError, UnavailableError
 from c2c_b2bua.service.exchange import Exchange
@@ -137,6 +138,21 @@ async def test_a_call_that_is_not_on_disk_is_taken_back(
     assert exchange.calls.live == {}
     (item,) = await items(exchange, document)
     assert (item["call_id"], item["ended_by"]) == (engine.orders[0].call_id, "api")
+
+
+async def test_who_is_behind_begins_no_call(exchange: Exchange, engine: ScriptedEngine) -> None:
+    """What is refused costs little; what is accepted beyond what can be carried would fail, and others with it."""
+    document = await made(exchange)
+    engine.late = MOST_LAG
+    await exchange.calls.connect(await request(exchange, document))
+    engine.late = MOST_LAG + 0.01
+    with pytest.raises(UnavailableError, match="more to do than it can") as refused:
+        await exchange.calls.connect(await request(exchange, document))
+    assert refused.value.wait == 1.0
+    engine.late = 0.0
+    await exchange.calls.connect(await request(exchange, document))
+    assert len(engine.orders) == 2
+    assert exchange.calls.refused == {"unavailable": 1}
 
 
 async def test_the_end_of_a_call_is_counted_once_and_frees_everything(

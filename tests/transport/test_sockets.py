@@ -11,17 +11,18 @@ import pytest
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.snapshot import RECORD
-from c2c_b2bua.config import Sip
+from c2c_b2bua.config import Limits, Sip
 from c2c_b2bua.dialog import leg_responses
 from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.kept_calls import KeptCalls
-from c2c_b2bua.sip.flow import Flow
+from c2c_b2bua.sip.flow import Flow, Interface
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.storage.journal import File, replay
 from c2c_b2bua.transaction.actions import Reply, Work
-from c2c_b2bua.transport.udp import UdpSocket
+from c2c_b2bua.transport.flood import Flood
+from c2c_b2bua.transport.udp import AT_ONCE, BATCHES, UdpSocket
 from tests.transport.peers import PATIENCE, TcpPeer, TcpPhone, UdpPeer, engine, options
 
 
@@ -118,6 +119,33 @@ async def test_what_comes_together_is_kept_before_anything_leaves(
     await running.close(0)
     running.kept.close()
     assert happened == ["in"] * 3 + ["out, with 3 records kept"] * 3
+
+
+async def test_more_datagrams_than_can_be_taken_in() -> None:
+    """Others have their turn in between; how long that has been going on is known, until all is taken in."""
+    came: list[bytes] = []
+    groups: list[int] = []
+    udp = await UdpSocket.bind(
+        "127.0.0.1",
+        0,
+        lambda data, flow: came.append(data),
+        lambda: groups.append(len(came)),
+        lambda flow, back: None,
+        Flood(Limits()),
+    )
+    udp.interface = Interface("UDP", *udp.address)
+    many = AT_ONCE * BATCHES
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for number in range(many + 1):
+            sender.sendto(b"%d" % number, udp.address)
+    assert udp.behind_since is None
+    udp.readable()
+    assert groups == [*range(AT_ONCE, many + 1, AT_ONCE)]
+    assert udp.behind_since is not None
+    udp.readable()
+    assert udp.behind_since is None
+    assert came == [b"%d" % number for number in range(many + 1)]
+    udp.close()
 
 
 @pytest.mark.parametrize("host", FAMILIES)
