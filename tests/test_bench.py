@@ -17,7 +17,9 @@ import pytest
 from tests.bench import search
 from tests.bench.__main__ import lines
 from tests.bench.board import Board, Goal, Row, as_line, from_line
+from tests.bench.calls import Sipp
 from tests.bench.parts import PARTS
+from tests.bench.processes import LOAD_CORE
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 400
@@ -97,6 +99,16 @@ def running(mark: str) -> list[str]:
     return found
 
 
+async def test_a_phone_that_ends_is_no_phone(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"^ended with \d+ before it listened"):
+        async with Sipp("a_answers_many", tmp_path, LOAD_CORE, "-no_such_option"):
+            pass
+    with pytest.raises(RuntimeError, match=r"^SIPp ended by itself, with "):
+        async with Sipp("a_answers_many", tmp_path, LOAD_CORE) as phone:
+            os.kill(phone.pid, signal.SIGTERM)
+            await phone.process.process.wait()
+
+
 class Run:
     """Kept up to a capacity."""
 
@@ -136,8 +148,8 @@ def test_rows() -> None:
     board.fail("held", "12 failed", Goal("≥", 2500))
     assert [row.markdown() for row in rows] == [
         "| parse | 104 321 /s | 5 |  |  |",
-        "| connect (a / b) | 2 343 /s | 3 | 0.610 × echo | ≥ 0.600 ×: met |",
-        "| a call | 0.412 ms | 1 |  | ≤ 0.380: **missed** |",
+        "| connect (a / b) | 2 343 /s | 3 | 0.610 × echo | ≥ 0.6 ×: met |",
+        "| a call | 0.412 ms | 1 |  | ≤ 0.38: **missed** |",
         "| sippy (not measured: it is not installed) | – |  |  | ≥ 8 × |",
         "| held (failed: 12 failed) | – |  |  | ≥ 2 500: **missed** |",
     ]

@@ -124,7 +124,7 @@ def play(name: str, size: str, earlier: str | None) -> None:
 
 def run(name: str, size: str, earlier: list[Row]) -> Iterator[Row]:
     """One part in a process of its own, and no longer than its limit; its rows, as they come."""
-    limit = PARTS[name].limit * SIZES[size].limit
+    limit = PARTS[name].limit
     with tempfile.NamedTemporaryFile() as known, tempfile.TemporaryFile() as words:
         known.write(msgspec.json.encode(earlier))
         known.flush()

@@ -45,7 +45,7 @@ class Row(msgspec.Struct, frozen=True):
     def markdown(self) -> str:
         figure = "–" if self.value is None else f"{number(self.value)} {self.unit}".rstrip()
         beside = "" if self.ratio is None else f"{number(self.ratio)} × {self.rival}"
-        goal = "" if self.goal is None else f"{self.goal.sign} {number(self.goal.bound)}"
+        goal = "" if self.goal is None else f"{self.goal.sign} {self.goal.bound:,g}".replace(",", " ")
         if self.goal is not None and self.goal.of == "ratio":
             goal += " ×"
         verdict = {None: "", True: ": met", False: ": **missed**"}[self.is_met]
@@ -60,7 +60,7 @@ HEAD = "| what | figure | rounds | beside its rival | goal |\n|---|---|---|---|-
 def number(value: float) -> str:
     """Three digits that count, thousands apart."""
     size = abs(value)
-    digits = 0 if size >= 100 or value == int(value) else 1 if size >= 10 else 2 if size >= 1 else 3
+    digits = 0 if size >= 100 or not value else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:,.{digits}f}".replace(",", " ")
 
 

@@ -17,7 +17,17 @@ import aiohttp
 
 from tests.bench.load import Load
 from tests.bench.phones import Phones
-from tests.bench.processes import CORES, LOAD_CORE, SERVER_CORE, Process, children_of, cpu_of, pin, resident_of
+from tests.bench.processes import (
+    CORES,
+    LOAD_CORE,
+    SERVER_CORE,
+    Process,
+    children_of,
+    cpu_of,
+    listening,
+    pin,
+    resident_of,
+)
 from tests.sipp.ports import LOOPBACK, free_port
 from tests.sipp.server import Server
 
@@ -26,9 +36,13 @@ TALKS = 0.5
 """Seconds that B talks before it hangs up."""
 LAST_CALLS = 10.0
 """Seconds that calls get to end once no more are made."""
-SLACK = 1.5
-"""Seconds by which connects or calls may be behind before it is clear that they pile up."""
+SLACK, LONG_SLACK = 1.5, 5.0
+"""Seconds by which connects or calls may be behind before it is clear that they pile up; in a run of a minute."""
 LOOK_EVERY = 0.5
+MODEST = 100.0
+"""Calls a second that any machine carries."""
+LEAST = 1e-4
+"""Seconds of CPU that a call needs at least; a clock that counts hundredths may say 0."""
 LATE, LATER = 0.4, 0.03
 """Seconds, and share of the time, by which the last connect may be answered late: more was not kept up."""
 
@@ -45,7 +59,9 @@ class Outcome(NamedTuple):
     refused: int
     """503 and 429: told to come again."""
     failed: int
-    """All others that were not bridged, or had not ended."""
+    """All others that were not bridged."""
+    left: int
+    """Calls that had not ended when it was their time."""
     cpus: tuple[float, ...]
     """Seconds of CPU of each process of the server, the one with HTTP first."""
     busy: float
@@ -64,7 +80,7 @@ class Outcome(NamedTuple):
 
     @property
     def is_kept(self) -> bool:
-        return not (self.failed or self.refused or self.trouble) and self.is_in_time
+        return not (self.failed or self.refused or self.left or self.trouble) and self.is_in_time
 
     @property
     def is_in_time(self) -> bool:
@@ -73,7 +89,7 @@ class Outcome(NamedTuple):
 
 
 class Sipp:
-    """One SIPp process on one core that answers any number of calls."""
+    """One SIPp process on one core that answers any number of calls. RuntimeError if it ends before it is told to."""
 
     def __init__(self, scenario: str, directory: Path, core: int, *options: str) -> None:
         self.port = free_port()
@@ -83,11 +99,20 @@ class Sipp:
         self.process = Process(core, directory, "sipp", "-sf", path, *common, *options)
 
     async def __aenter__(self) -> Self:
-        self.pid = (await self.process.__aenter__()).pid
+        started = await self.process.__aenter__()
+        self.pid = started.pid
+        try:
+            await listening(started, self.port)
+        except BaseException:
+            await self.process.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        code = self.process.process.returncode
         await self.process.__aexit__()
+        if code is not None:
+            raise RuntimeError(f"SIPp ended by itself, with {code}")
 
 
 class Stage:
@@ -203,7 +228,7 @@ class Stage:
         load = self.load()
         before = await self.metrics()
         cpus, load_cpu, started = self.cpus(), self.load_cpu(), time.perf_counter()
-        watch = Watch(self, load, rate, before)
+        watch = Watch(self, load, rate * (SLACK if seconds < 30 else LONG_SLACK) + 20, before)
         watching = asyncio.create_task(watch.look()) if give_up else None
         took = await load.at(rate, seconds)
         busy = (self.load_cpu() - load_cpu) / (time.perf_counter() - started)
@@ -222,21 +247,20 @@ class Stage:
                 counted = await self.metrics()
         bridged = int(counted["c2c_calls_bridged_total"] - before["c2c_calls_bridged_total"])
         refused = load.refused[503] + load.refused[429]
-        tried = load.offered - refused
-        failed = min(tried, tried - bridged + int(counted["c2c_calls_active"]))
+        failed, left = load.offered - refused - bridged, int(counted["c2c_calls_active"])
         used = tuple(now - earlier for now, earlier in zip(self.cpus(), cpus, strict=True))
-        return Outcome(
-            rate, load.accepted / took, took, load.offered, bridged, refused, failed, used, busy, watch.trouble
-        )
+        accepted = load.accepted / took
+        return Outcome(rate, accepted, took, load.offered, bridged, refused, failed, left, used, busy, watch.trouble)
 
 
 class Watch:
     """Looks at a run while it goes on, and stops it when it cannot succeed any more."""
 
-    def __init__(self, stage: Stage, load: Load, rate: float, before: dict[str, float]) -> None:
+    def __init__(self, stage: Stage, load: Load, many: float, before: dict[str, float]) -> None:
+        """`many`: connects or calls that are behind, by which it is clear that they pile up."""
         self.stage = stage
         self.load = load
-        self.rate = rate
+        self.many = many
         self.latest = before
         self.trouble = ""
 
@@ -255,11 +279,10 @@ class Watch:
         if self.load.refused.total():
             statuses = ", ".join(str(status) for status in self.load.refused)
             return f"connects refused with {statuses}"
-        many = self.rate * SLACK + 20
-        if self.load.unanswered > many:
+        if self.load.unanswered > self.many:
             return f"{self.load.unanswered} connects wait"
         active = self.latest["c2c_calls_active"]
-        if active > self.rate * self.stage.talks + many:
+        if active > self.many + self.load.rate * self.stage.talks:
             return f"{active:.0f} calls at a time"
         return ""
 
@@ -270,7 +293,9 @@ async def bridged_calls(directory: Path, rate: float, seconds: float, give_up: b
         return await stage.run(rate, seconds, give_up)
 
 
-async def estimate(directory: Path, seconds: float = 3.0) -> float:
-    """Calls a second that the server's core has time for, by what each needs at a modest rate."""
-    outcome = await bridged_calls(directory, 100, seconds)
-    return 1 / max(outcome.each, 1e-4)
+async def estimate(directory: Path, seconds: float) -> float:
+    """Calls a second that the server's core has time for, by what each needs when it has half of them to do."""
+    async with Stage(directory) as stage:
+        modest = await stage.run(MODEST, seconds / 2)
+        outcome = await stage.run(0.5 / max(modest.each, LEAST), seconds / 2)
+        return 1 / max(outcome.each, LEAST)

@@ -60,6 +60,8 @@ class Load:
         self.port = port
         self.accepted = 0
         self.refused: Counter[int] = Counter()
+        self.rate = 0.0
+        """Requests that are to be offered a second."""
         self.offered = 0
         self.waiting = 0
         """Due, and without a connection that is free."""
@@ -84,6 +86,7 @@ class Load:
 
     async def at(self, rate: float, seconds: float) -> float:
         """Offer `rate` requests a second; how many seconds that took, with the last answer."""
+        self.rate = rate
         number = max(1, round(rate * seconds))
         await self.open(CONNECTIONS)
         started = time.perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -34,6 +34,7 @@ Part = Callable[[Board, Size], None]
 
 HELD = "bridged calls, none failed, held"
 FOUND = "bridged calls, none failed, for a while"
+FOUND_CPU = "CPU of a call at that rate, all of the server"
 HELD_CPU = "CPU of a call while it was held, all of the server"
 OVER = 1.5
 UNDER = 0.5
@@ -120,6 +121,12 @@ def of_http(board: Board, size: Size) -> None:
         )
 
 
+def tries(runs: Sequence[Outcome | rivals.Run]) -> str:
+    """What was tried, and whether a rate was found that is too high."""
+    words = ", ".join(f"{run.asked:.0f}{'' if run.is_kept else ' not'}" for run in runs)
+    return f"tried {words}" + (", and no higher" if all(run.is_kept for run in runs) else "")
+
+
 def of_calls(board: Board, size: Size) -> None:
     fits = in_folder(lambda folder: estimate(folder, size.attempt))
 
@@ -128,12 +135,11 @@ def of_calls(board: Board, size: Size) -> None:
             return await bridged_calls(Path(folder), rate, size.attempt)
 
     best, runs = uvloop.run(search.highest(attempt, size.begin * fits, size.attempts))
-    tried = ", ".join(f"{run.asked:.0f}{'' if run.is_kept else ' not'}" for run in runs)
     if best is None:
         board.fail(HELD, f"no rate was kept: {workers.describe(runs[-1])}", Goal("≥", 2500))
         return
-    board.tell(FOUND, best.rate, "/s", len(runs), note=f"{size.attempt:g} s each; tried {tried}")
-    board.tell("CPU of a call at that rate, all of the server", 1e3 * best.each, "ms")
+    board.tell(FOUND, best.rate, "/s", len(runs), note=f"{size.attempt:g} s each; {tries(runs)}")
+    board.tell(FOUND_CPU, 1e3 * best.each, "ms")
     board.tell("core of both phones and the client, busy at that rate", 100 * best.busy, "%")
     rate = best.asked
     for number in range(size.holds):
@@ -143,7 +149,7 @@ def of_calls(board: Board, size: Size) -> None:
             board.tell(HELD, held.rate, "/s", number + 1, goal=Goal("≥", 2500), note=note)
             board.tell(HELD_CPU, 1e3 * held.each, "ms", goal=Goal("≤", 0.38))
             return
-        rate *= 0.9
+        rate *= 0.85
     board.fail(HELD, workers.describe(held), Goal("≥", 2500))
 
 
@@ -154,15 +160,17 @@ def carried(board: Board, size: Size) -> float:
 
 
 def of_overload(board: Board, size: Size) -> None:
-    rate = OVER * carried(board, size)
+    rate = OVER * (board.known(FOUND) or carried(board, size))
     outcome = in_folder(lambda folder: bridged_calls(folder, rate, size.at_once, give_up=False))
     note = f"{OVER} × what it carries, for {size.at_once:g} s"
     board.tell("overload: connects offered", outcome.offered / size.at_once, "/s", note=note)
-    for name, count in (
-        ("bridged", outcome.bridged),
-        ("refused, 503 or 429", outcome.refused),
-        ("failed", outcome.failed),
-    ):
+    counts = {
+        "bridged": outcome.bridged,
+        "refused, 503 or 429": outcome.refused,
+        "failed": outcome.failed,
+        "not over ten seconds later": outcome.left,
+    }
+    for name, count in counts.items():
         board.tell(f"overload: {name}", 100 * count / max(1, outcome.offered), "%", note=f"{count} calls")
     board.tell("overload: CPU of the server for each bridged one", 1e3 * outcome.each, "ms")
 
@@ -174,7 +182,7 @@ def of_latency(board: Board, size: Size) -> None:
     note = f"{len(values)} probes beside {rate:.0f} calls/s, half of what it carries"
     board.tell("REST to wire, p50", p50, "ms", goal=Goal("≤", 1), note=note)
     board.tell("REST to wire, p99", p99, "ms", goal=Goal("≤", 10))
-    if outcome.failed or outcome.refused:
+    if outcome.failed or outcome.refused or outcome.left:
         board.fail("REST to wire: the calls beside", workers.describe(outcome))
 
 
@@ -189,12 +197,12 @@ def of_a_rival(play: Callable[..., Any], name: str, fits: float, times: float | 
     if best is None:
         board.fail(name, f"{runs[-1].failed} of {runs[-1].calls} calls failed at {runs[-1].asked:.0f}/s", goal)
         return
-    board.tell(name, best.asked, "/s", len(runs))
+    board.tell(name, best.asked, "/s", len(runs), note=f"{seconds:g} s each; {tries(runs)}")
     board.tell(f"CPU of each call, {name.split(',')[0]}", 1e3 * best.each, "ms")
-    rate, cpu = board.known(HELD), board.known(HELD_CPU)
-    if rate is not None and cpu:
+    rate, cpu = board.known(HELD) or board.known(FOUND), board.known(HELD_CPU) or board.known(FOUND_CPU)
+    if rate and cpu:
         board.tell(
-            f"ours, held, beside {name.split(',')[0]}", rate, "/s", ratio=rate / best.asked, rival="its rate", goal=goal
+            f"ours beside {name.split(',')[0]}", rate, "/s", ratio=rate / best.asked, rival="its rate", goal=goal
         )
         board.tell(
             f"ours by CPU, beside {name.split(',')[0]}", cpu, "ms", ratio=1e3 * best.each / cpu, rival="as cheap"
@@ -204,7 +212,7 @@ def of_a_rival(play: Callable[..., Any], name: str, fits: float, times: float | 
 def of_workers(board: Board, size: Size) -> None:
     goal = Goal("≥", 1.8)
     modest = min(300.0, 0.4 * carried(board, size))
-    seconds = min(4.0, size.attempt)
+    seconds = min(3.0, size.attempt)
     try:
         costs = in_folder(lambda folder: workers.costs(folder, modest, seconds, size.rounds))
     except RuntimeError as error:
@@ -224,7 +232,9 @@ def of_workers(board: Board, size: Size) -> None:
         start = size.begin / costs[kind.workers].busiest * (1 if workers.ALONE else 0.8)
         what = f"workers = {kind.workers}: bridged calls, none failed, for a while"
         run = in_folder(
-            lambda folder, kind=kind, start=start: workers.rate(folder, kind, start, seconds, size.attempts)
+            lambda folder, kind=kind, start=start: workers.rate(
+                folder, kind, start, seconds, (size.attempts + 1) * 2 // 3
+            )
         )
         if run is None:
             board.fail(what, "no rate was kept")
@@ -249,12 +259,16 @@ def of_talking_calls(board: Board, size: Size) -> None:
         return
     for beside in found.beside:
         what = f"memory of each of {beside.talking} talking calls, all of the server"
-        board.tell(what, beside.memory / 1000, "kB", goal=Goal("≤", 6))
+        note = (
+            "resident, with what making them has left free"
+            if size.linger
+            else "with all that is kept for late messages"
+        )
+        board.tell(what, beside.memory / 1000, "kB", goal=Goal("≤", 6) if size.linger else None, note=note)
     costs = dict(found.cpu)
     if found.left_out:
-        board.fail(
-            f"{found.left_out} talking calls", "there was no time to make them at the rate that this machine carries"
-        )
+        why = "to make them takes too long at the rate that this machine carries"
+        board.miss(f"{found.left_out} talking calls", why)
         many = max(costs)
     first = costs.pop(few)
     board.tell(f"CPU of one more call beside {few} talking ones", 1e3 * first, "ms", size.rounds)

@@ -156,7 +156,8 @@ class Phones:
         try:
             async with asyncio.timeout(20):
                 while not self.file.exists():
-                    assert started.returncode is None, "the phones ended at once"
+                    if started.returncode is not None:
+                        raise RuntimeError(f"the phones ended with {started.returncode} before they listened")
                     await asyncio.sleep(0.02)
         except BaseException:
             await self.process.__aexit__()

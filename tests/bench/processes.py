@@ -12,6 +12,8 @@ import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from tests.sipp.ports import is_bound
+
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 """What is measured has one core, what makes the load the other (where there are two)."""
@@ -80,6 +82,15 @@ def machine_seconds() -> float:
     fields = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     user, nice, system, _idle, _waiting, interrupts, soft, stolen = fields
     return (user + nice + system + interrupts + soft + stolen) / TICKS
+
+
+async def listening(process: asyncio.subprocess.Process, port: int, protocol: str = "udp") -> None:
+    """Until a socket is bound to the port. RuntimeError when the process ends instead."""
+    async with asyncio.timeout(20):
+        while not is_bound(port, protocol):
+            if process.returncode is not None:
+                raise RuntimeError(f"ended with {process.returncode} before it listened on {protocol} {port}")
+            await asyncio.sleep(0.02)
 
 
 class Process:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import search
-from tests.bench.processes import LOAD_CORE, SERVER_CORE, Process, cpu_of
-from tests.sipp.ports import LOOPBACK, free_port, is_bound
+from tests.bench.processes import LOAD_CORE, SERVER_CORE, Process, cpu_of, listening
+from tests.sipp.ports import LOOPBACK, free_port
 
 SIPPY = Path(__file__).resolve().parents[2] / ".venv-sippy" / "bin" / "b2bua_simple"
 """`make bench` puts it there, in an environment of its own."""
@@ -80,11 +80,11 @@ async def sippy(directory: Path, rate: float, seconds: float) -> Run:
     target = f"{LOOPBACK}:{bridge_port}"
     load = (target, "-r", f"{rate:.0f}", "-m", str(calls), "-d", f"{1000 * TALKS:.0f}", "-fd", "1")
     async with (
-        Process(LOAD_CORE, directory, *sipp("uas", phone_port)),
+        Process(LOAD_CORE, directory, *sipp("uas", phone_port)) as phone,
         Process(SERVER_CORE, directory, *bridge) as controller,
     ):
-        await listening(bridge_port)
-        await listening(phone_port)
+        await listening(controller, bridge_port)
+        await listening(phone, phone_port)
         before = cpu_of(controller.pid)
         async with Process(LOAD_CORE, directory, *sipp("uac", caller_port, *load)) as caller:
             took = await finished(caller, calls / rate + TALKS + BEHIND, lambda: None)
@@ -98,13 +98,13 @@ async def controllers(directory: Path, rate: float, seconds: float) -> Run:
     calls = max(1, round(rate * seconds))
     pair = ("-3pcc", f"{LOOPBACK}:{twin}", "-m", str(calls), "-fd", "1")
     async with (
-        Process(LOAD_CORE, directory, *sipp("3pcc-A", a)),
-        Process(LOAD_CORE, directory, *sipp("3pcc-B", b)),
+        Process(LOAD_CORE, directory, *sipp("3pcc-A", a)) as phone_a,
+        Process(LOAD_CORE, directory, *sipp("3pcc-B", b)) as phone_b,
         Process(SERVER_CORE, directory, *sipp("3pcc-C-B", second, f"{LOOPBACK}:{b}", *pair)) as to_b,
     ):
-        for port in (a, b, second):
-            await listening(port)
-        await listening(twin, "tcp")
+        for process, port in ((phone_a, a), (phone_b, b), (to_b, second)):
+            await listening(process, port)
+        await listening(to_b, twin, "tcp")
         command = sipp("3pcc-C-A", first, f"{LOOPBACK}:{a}", *pair, "-r", f"{rate:.0f}")
         async with Process(SERVER_CORE, directory, *command) as to_a:
             used = [cpu_of(to_a.pid), cpu_of(to_b.pid)]
@@ -118,13 +118,6 @@ async def controllers(directory: Path, rate: float, seconds: float) -> Run:
 
             took = await finished(to_a, calls / rate + TALKS + BEHIND, look)
         return Run(rate, calls, failures(directory, "3pcc-C-A", calls), took, sum(used) - before)
-
-
-async def listening(port: int, protocol: str = "udp") -> None:
-    """Until a socket is bound to the port."""
-    async with asyncio.timeout(20):
-        while not is_bound(port, protocol):  # noqa: ASYNC110 (nobody tells)
-            await asyncio.sleep(0.02)
 
 
 async def highest(

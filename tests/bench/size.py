@@ -26,16 +26,14 @@ class Size(NamedTuple):
     talking: tuple[int, ...]
     """Calls that talk at a time."""
     linger: float
-    """Seconds until what is kept of a call for messages that come late is gone (64 × T1, and a little)."""
-    limit: float
-    """Times the seconds that each part is given."""
+    """Seconds until what is kept of a call for messages that come late is gone (64 × T1, and a little); or no wait."""
 
     def count(self, number: int) -> int:
         return max(2, int(number * self.scale))
 
 
 SIZES = {
-    "full": Size(5, 1.0, 1.0, 0.6, 6.0, 9, 60.0, 3, 10.0, (1_000, 10_000, 50_000), 35.0, 1.0),
-    "quick": Size(3, 0.2, 0.5, 0.6, 2.5, 4, 8.0, 1, 4.0, (200, 2_000), 35.0, 0.5),
-    "tiny": Size(1, 0.005, 0.1, 0.1, 0.4, 1, 0.5, 1, 0.4, (2, 6), 0.0, 0.5),
+    "full": Size(5, 1.0, 1.0, 0.6, 6.0, 8, 60.0, 3, 10.0, (1_000, 10_000, 50_000), 35.0),
+    "quick": Size(3, 0.1, 0.4, 0.7, 2.0, 3, 6.0, 1, 3.0, (200, 2_000), 0.0),
+    "tiny": Size(1, 0.005, 0.1, 0.1, 0.4, 1, 0.5, 1, 0.4, (2, 6), 0.0),
 }

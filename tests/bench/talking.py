@@ -12,16 +12,16 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from tests.bench.calls import Stage
+from tests.bench.calls import LEAST, MODEST, Stage
 from tests.bench.phones import Phones
 from tests.bench.processes import LOAD_CORE
 
-SHARE = 0.5
+SHARE = 0.6
 """Of what the server's core has time for: so fast the calls are made."""
 FURTHER = 500
 """Short calls in a round, whose CPU is measured."""
 WARM = 500
-LONGEST = 150.0
+LONGEST = 180.0
 """Seconds in which the calls have to be made."""
 PATIENCE = 20.0
 """Seconds that calls get to be bridged, or to end."""
@@ -91,9 +91,9 @@ async def measure(directory: Path, numbers: tuple[int, ...], rounds: int, linger
         warm = max(5, int(WARM * scale))
         cost = 0.0
         for table in tables:
-            cost = await table.short(warm, 100)
+            cost = await table.short(warm, MODEST)
             table.empty = table.stage.resident()
-        rate = SHARE / max(cost, 1e-4)
+        rate = SHARE / max(cost, LEAST)
         within = [number for number in numbers if number / rate <= LONGEST]
         left_out = ", ".join(f"{number:,}".replace(",", " ") for number in numbers if number not in within)
         if not within:

@@ -50,7 +50,7 @@ async def costs(directory: Path, rate: float, seconds: float, rounds: int) -> di
         for kind in KINDS:
             async with stage(directory / f"{kind.workers}-{turn}", kind) as made:
                 outcome = await made.run(rate, seconds)
-            if outcome.failed or outcome.refused:
+            if outcome.failed or outcome.refused or outcome.left:
                 raise RuntimeError(f"workers = {kind.workers}: {describe(outcome)}")
             each = [cpu / outcome.bridged for cpu in outcome.cpus]
             found[kind.workers].append(Cost(sum(each), max(each), each[0]))
@@ -68,5 +68,6 @@ async def rate(directory: Path, kind: type[Server], start: float, seconds: float
 
 
 def describe(outcome: Outcome) -> str:
-    words = f"{outcome.bridged} bridged, {outcome.refused} refused, {outcome.failed} failed at {outcome.asked:.0f}/s"
-    return f"{words}: {outcome.trouble}" if outcome.trouble else words
+    counts = f"{outcome.bridged} bridged, {outcome.refused} refused, {outcome.failed} failed, {outcome.left} not over"
+    late = "" if outcome.is_in_time else f", {outcome.seconds - outcome.offered / outcome.asked:.1f} s late"
+    return f"{counts} at {outcome.asked:.0f}/s{late}" + (f": {outcome.trouble}" if outcome.trouble else "")
