@@ -18,7 +18,7 @@ CHECKPOINT = 4000
 """Pages in the log (16 MB) after which they go into the file: what is written again and again goes there once."""
 Batch = tuple[str, Sequence[tuple[Any, ...]]]
 """A statement and the rows to run it with."""
-WIDTH = 50
+WIDTHS = (64, 16, 4)
 """Rows inserted by one statement: for each statement SQLite lets go of Python's lock and has to wait for it again."""
 ROW = re.compile(r"VALUES (\([?, ]+\))")
 """The placeholders of a row to be inserted."""
@@ -49,10 +49,12 @@ class SqliteWriter:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for statement, rows in batches:
-                many = len(rows) - len(rows) % WIDTH if ROW.search(statement) else 0
-                for at in range(0, many, WIDTH):
-                    connection.execute(widened(statement), [*chain.from_iterable(rows[at : at + WIDTH])])
-                connection.executemany(statement, rows[many:])
+                at = 0
+                for width in WIDTHS if ROW.search(statement) else ():
+                    while at + width <= len(rows):
+                        connection.execute(widened(statement, width), [*chain.from_iterable(rows[at : at + width])])
+                        at += width
+                connection.executemany(statement, rows[at:])
             connection.execute("COMMIT")
         except sqlite3.Error:
             # What is wrong may be with the connection: the next attempt gets a new one.
@@ -77,9 +79,9 @@ class SqliteWriter:
 
 
 @lru_cache
-def widened(statement: str) -> str:
+def widened(statement: str, width: int) -> str:
     """The statement for so many rows at once."""
-    return ROW.sub(lambda found: "VALUES " + ", ".join([found[1]] * WIDTH), statement)
+    return ROW.sub(lambda found: "VALUES " + ", ".join([found[1]] * width), statement)
 
 
 def set_pragmas(connection: Any) -> None:
