@@ -8,7 +8,8 @@ from c2c_b2bua.call.record import LegName
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.service import course
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.reason import legible
 
 WIDTH = 34

@@ -16,7 +16,7 @@ import structlog
 
 from c2c_b2bua.config import HOST_PORT, Listen, Sip
 from c2c_b2bua.sip.flow import DEFAULT_PORTS, Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import call_id_of
+from c2c_b2bua.sip.reading import call_id_of
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send
 from c2c_b2bua.transaction.layer import TransactionLayer

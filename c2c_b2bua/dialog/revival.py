@@ -23,7 +23,8 @@ from c2c_b2bua.dialog.snapshot import DialogSnapshot, LegSnapshot, Place, Sent, 
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interfaces
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.reason import HUNG_UP
 from c2c_b2bua.transaction.actions import SendRequest, StartTimer, Work
 from c2c_b2bua.transaction.adoption import (

@@ -29,7 +29,8 @@ from c2c_b2bua.recording.tape import (
 from c2c_b2bua.registration.registrar import Registrar
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interfaces
-from c2c_b2bua.sip.message import Message, Request, parse
+from c2c_b2bua.sip.message import Message, Request
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate
 

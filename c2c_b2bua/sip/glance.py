@@ -11,11 +11,15 @@ from functools import lru_cache
 from c2c_b2bua.sip.headers import SPELLINGS
 
 # Call-ID stands before From or behind To, To before or behind From: three orders cover the stacks we know.
-VALUE = r"([^\r\n]+)\r\n"
+# One character left out of a class is looked for twice as fast as two are: bare line feeds are counted afterwards.
+VALUE = r"([^\r]+)\r\n"
 RESPONSE_PATTERN = re.compile(
-    rf"SIP/2\.0 ([1-6][0-9]{{2}}) ([^\r\n]*)\r\nVia: ([^\r\n,\"]+)\r\n"
-    rf"(?:Call-ID: {VALUE})?(?:To: {VALUE})?From: {VALUE}(?:To: {VALUE})?(?:Call-ID: {VALUE})?CSeq: {VALUE}"
+    rf"SIP/2\.0 ([1-6][0-9]{{2}}) ([^\r]*)\r\nVia: ([^\r;]+(?:;[^\r;]+)*?;branch=([^\r;]+)[^\r]*)\r\n"
+    rf"(?:Call-ID: {VALUE})?(?:To: {VALUE})?From: {VALUE}(?:To: {VALUE})?(?:Call-ID: {VALUE})?"
+    r"CSeq:[ \t]*([0-9]{1,9} [A-Z]+)[ \t]*\r\n"
 )
+LINES = 6
+"""Lines that the pattern covers."""
 TOP = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
 BLANKS = " \t"
 LONGEST_REST = 1024

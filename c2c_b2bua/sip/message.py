@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import MAGIC_COOKIE, Challenge, CSeq, NameAddr, Via, parse_contact, parse_cseq
 from c2c_b2bua.sip.flow import Flow
-from c2c_b2bua.sip.glance import BLANKS, LONGEST_REST, RESPONSE_PATTERN, known_rest, read_rest
-from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, has_bare, split_list
-from c2c_b2bua.sip.headers import SINGLE_HEADERS, SPELLINGS, canonical_name
+from c2c_b2bua.sip.grammar import has_bare, split_list
+from c2c_b2bua.sip.headers import SINGLE_HEADERS
 from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.uri import Uri
 
 Headers = dict[str, list[str]]
 """Canonical name -> raw values, in the order of the wire."""
 
-FOLD_PATTERN = re.compile(r"(?:\r\n[ \t]+)+")
 MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
 LASTING_HEADERS = frozenset({"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Authorization",
@@ -252,12 +249,16 @@ class Request(Message):
 class Response(Message):
     """A response."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("key", "reason", "status")
 
     def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
-        Message.__init__(self, headers, body)
+        self.headers = headers
+        self.body = body
+        self.flow = self.read_via = self.read_cseq = self.read_to_tag = self.addresses = None
         self.status = status
         self.reason = reason
+        self.key = ""
+        """Branch and method, where they were seen at a glance: what the request is known by that it answers."""
 
     def start_line(self) -> str:
         return f"SIP/2.0 {self.status} {self.reason}"
@@ -269,131 +270,7 @@ class Response(Message):
     def check_answer(self, request: Request) -> None:
         """The same for one that is sorted already: what it repeats of its request was read when that was made."""
         headers, sent = self.headers, request.headers
-        if headers.get("From") == sent.get("From") and headers.get("Call-ID") == sent.get("Call-ID"):
-            _ = self.to_tag
-        else:
+        if headers.get("From") != sent.get("From") or headers.get("Call-ID") != sent.get("Call-ID"):
             self.check_identity()
-
-
-# The status of a status line and the blank behind it, as nearly every response has them.
-STATUS_CODES = {f"{status} ": status for status in range(100, 700)}
-
-
-class MalformedError(SipError):
-    """A message that cannot be read as a whole; `request` is what could be read of a request, to answer it."""
-
-    def __init__(self, reason: str, status: int = 400, request: Request | None = None) -> None:
-        super().__init__(reason, status)
-        self.request = request
-
-
-def parse(data: bytes) -> Request | Response:
-    """Read one message, the body being all that Content-Length says (or all there is, without one).
-
-    MalformedError when the start line or a header line is none, or when the body is shorter than it says.
-    """
-    head_bytes, separator, body = data.partition(b"\r\n\r\n")
-    head = head_bytes.decode("utf-8", "surrogateescape")
-    response = glance(head, body) if separator else None
-    return read_closely(head, bool(separator), body) if response is None else response
-
-
-def read_closely(head: str, is_whole: bool, body: bytes) -> Request | Response:
-    """Read a message line by line; `is_whole`: an empty line ends its head."""
-    if "\r\n " in head or "\r\n\t" in head:
-        head = FOLD_PATTERN.sub(" ", head)
-    lines = head.split("\r\n")
-    headers: Headers = {}
-    message = parse_start_line(lines[0], headers)
-    trouble = "" if is_whole else "the head does not end with an empty line"
-    for line in islice(lines, 1, None):
-        name, colon, value = line.partition(":")
-        if not colon:
-            trouble = trouble or f"header line without a colon: {name[:40]!r}"
-            continue
-        key = SPELLINGS.get(name)
-        if key is None:
-            try:
-                key = canonical_name(name)
-            except SipError as error:
-                trouble = trouble or error.reason
-                continue
-        values = headers.get(key)
-        if values is None:
-            headers[key] = [value.strip(BLANKS)]
-        else:
-            values.append(value.strip(BLANKS))
-    length = headers.pop("Content-Length", None)
-    if length is not None:
-        text = length[0]
-        if (len(length) > 1 and len(set(length)) > 1) or not (text.isascii() and text.isdecimal()) or len(text) > 9:
-            trouble = trouble or f"malformed Content-Length {', '.join(length)[:40]!r}"
-        elif int(text) > len(body):
-            trouble = trouble or f"Content-Length {text}, but {len(body)} bytes of body"
-        else:
-            body = body[: int(text)]
-    if trouble or has_bare(head, len(lines) - 1):
-        request = message if isinstance(message, Request) else None
-        raise MalformedError(trouble or "a bare CR, LF or NUL in the head", 400, request)
-    message.body = body
-    return message
-
-
-def glance(head: str, body: bytes) -> Response | None:
-    """The response, if it looks as nearly all do; None: it has to be read line by line."""
-    found = RESPONSE_PATTERN.match(head)
-    if found is None or "\0" in head:
-        return None
-    text = head[found.end() :]
-    rest = known_rest(text) if len(text) <= LONGEST_REST else read_rest(text)
-    if rest is None:
-        return None
-    others, length = rest
-    if length != len(body):
-        if length > len(body):
-            return None
-        if length >= 0:
-            body = body[:length]
-    status, reason, via, call_id, to, from_, later_to, later_call_id, cseq = found.groups()
-    if (to is None) == (later_to is None) or (call_id is None) == (later_call_id is None):
-        return None
-    headers: Headers = {
-        "Via": [via.strip(BLANKS)],
-        "From": [from_.strip(BLANKS)],
-        "To": [(to or later_to).strip(BLANKS)],
-        "Call-ID": [(call_id or later_call_id).strip(BLANKS)],
-        "CSeq": [cseq.strip(BLANKS)],
-        **others,
-    }
-    return Response(int(status), reason, headers, body)
-
-
-def call_id_of(data: bytes) -> str:
-    """The Call-ID of a message, `""` if it has none."""
-    try:
-        return parse(data).call_id
-    except SipError:
-        return ""
-
-
-def parse_start_line(line: str, headers: Headers) -> Request | Response:
-    """Request-Line or Status-Line (§7.1, §7.2); headers are filled in by the caller."""
-    if line[:4] in ("SIP/", "sip/"):
-        status = line[8:12]
-        if line[:8] == "SIP/2.0 " and len(status) == 4 and status in STATUS_CODES:
-            return Response(STATUS_CODES[status], line[12:], headers)
-        found = STATUS_LINE_PATTERN.fullmatch(line)
-        if found is not None:
-            return Response(int(found[1]), found[2] or "", headers)
-    found = REQUEST_LINE_PATTERN.fullmatch(line)
-    if found is not None:
-        request = Request(found[1], found[2], headers)
-        request.version = found[3]
-        return request
-    # A request line may be wrong in its URI or spaces and the request still be answerable (RFC 4475 §3.1.2).
-    words = line.split()
-    if len(words) >= 3 and words[-1].upper().startswith("SIP/") and words[0].isascii() and words[0].isalpha():
-        request = Request(words[0], line[len(words[0]) + 1 :].removesuffix(f" {words[-1]}"), headers)
-        request.version = words[-1]
-        return request
-    raise MalformedError(f"neither a request line nor a status line: {line[:60]!r}")
+        elif self.read_to_tag is None:
+            _ = self.to_tag

@@ -14,8 +14,9 @@ from typing import Any, Protocol
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interfaces, Target
 from c2c_b2bua.sip.grammar import CONTROL_PATTERN, split_list
-from c2c_b2bua.sip.message import MalformedError, Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.phrases import REASON_PHRASES
+from c2c_b2bua.sip.reading import MalformedError, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT
 from c2c_b2bua.transaction.actions import (
@@ -201,7 +202,7 @@ class TransactionLayer(Sending):
 
     def response(self, response: Response, now: float) -> Work:
         """To the client transaction it answers; one that answers none is dropped (§18.1.2), unless it makes a dialog."""
-        client = self.clients.get(response_key(response))
+        client = self.clients.get(response.key or response_key(response))
         if client is None:
             response.check_identity()
             work = self.stray(response) if response.cseq.method == "INVITE" and response.status // 100 == 2 else []

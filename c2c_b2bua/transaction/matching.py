@@ -12,7 +12,7 @@ def client_key(branch: str, method: str) -> str:
 
 
 def response_key(response: Response) -> str:
-    return f"{response.branch} {response.cseq.method}"
+    return response.key or f"{response.branch} {response.cseq.method}"
 
 
 def server_key(request: Request, method: str = "") -> str:

@@ -12,7 +12,8 @@ from c2c_b2bua.call.news import CallEnded, CallNews, TransferAsked
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Send
 from tests.call.ladder import Line, read

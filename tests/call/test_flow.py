@@ -5,7 +5,8 @@ from __future__ import annotations
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import Request, parse
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Send
 from tests.call.player import description

@@ -14,7 +14,8 @@ from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.stranger import answer_stranger
 from c2c_b2bua.sdp import Origin, SessionDescription, held_offer
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.reason import HUNG_UP, Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Reply, Send, Work

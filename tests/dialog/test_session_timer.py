@@ -8,7 +8,8 @@ from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.leg import DOWN, ENDING, UP
 from c2c_b2bua.dialog.session_timer import EXPIRED, SessionTimer
 from c2c_b2bua.sdp import SessionDescription
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from tests.dialog.one_leg import CONTACT, OneLeg, described, sdp
 
 TAKES_UPDATE = "INVITE, ACK, BYE, CANCEL, UPDATE"

@@ -22,7 +22,8 @@ from c2c_b2bua.sip.fields import Challenge, CSeq, NameAddr, Via
 from c2c_b2bua.sip.flow import Hop
 from c2c_b2bua.sip.framing import Framer
 from c2c_b2bua.sip.grammar import CONTROL_PATTERN, delta_seconds, quote, split_list, unquote
-from c2c_b2bua.sip.message import MalformedError, Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import MalformedError, parse
 from c2c_b2bua.sip.reason import legible, said_in
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri

@@ -7,7 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.message import Request, parse
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.reading import parse
 from tests.corpora import MESSAGES, ROOT
 
 FOUND = MESSAGES / "found"

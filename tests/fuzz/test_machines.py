@@ -10,7 +10,8 @@ from c2c_b2bua.dialog.info import pass_info
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, IDLE, INVITING, RINGING, UP
 from c2c_b2bua.dialog.offer_answer import ASKED, OFFERED, STABLE, OfferAnswer
 from c2c_b2bua.sip.errors import SipError
-from c2c_b2bua.sip.message import Request, parse
+from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.reading import parse
 from tests.dialog.one_leg import OneLeg, described, sdp
 from tests.fuzz.effort import examples
 

@@ -16,7 +16,8 @@ from hypothesis.stateful import (
 )
 
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces, Target
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import (

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.sdp import SessionDescription
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.transaction.matching import client_key, response_key, server_key
 from c2c_b2bua.transaction.transaction import ABANDONED, ACCEPTED, CALLING, COMPLETED, PROCEEDING, TRYING
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from tests.call.phone_memory import Headers, PhoneMemory
 
 T1, T2 = 0.5, 4.0

@@ -11,7 +11,8 @@ from c2c_b2bua.registration.binding import Bound, Subscriber, Unbound
 from c2c_b2bua.sip.digest import credentials
 from c2c_b2bua.sip.fields import Challenge
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import Response, parse
+from c2c_b2bua.sip.message import Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Send
 

@@ -21,7 +21,8 @@ from c2c_b2bua.registration.registration import (
 from c2c_b2bua.sip.digest import response_hash
 from c2c_b2bua.sip.fields import Challenge
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Send, SendRequest, StartTimer, Work
 

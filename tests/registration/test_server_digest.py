@@ -11,7 +11,8 @@ from c2c_b2bua.registration import server_digest
 from c2c_b2bua.registration.server_digest import Nonces, source_of
 from c2c_b2bua.sip.fields import Challenge
 from c2c_b2bua.sip.flow import Flow
-from c2c_b2bua.sip.message import Response, parse
+from c2c_b2bua.sip.message import Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Send
 from tests.registration.desk_phone import ALICE, AOR, DOMAIN, NOW, UDP, DeskPhone, core, tcp

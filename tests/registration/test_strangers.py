@@ -9,7 +9,8 @@ import pytest
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.sip.flow import Flow
-from c2c_b2bua.sip.message import Response, parse
+from c2c_b2bua.sip.message import Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.transaction.actions import Action, Send
 from tests.registration.desk_phone import NOW, UDP, DeskPhone, core, tcp
 

@@ -8,7 +8,8 @@ from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.registration.registration import Identity
 from c2c_b2bua.registration.trunk import TrunkChanged, TrunkLine, TrunkOrder
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Send, SendRequest, StartTimer, Work
 

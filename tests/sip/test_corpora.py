@@ -13,7 +13,8 @@ from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import CSeq, NameAddr, Via
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
 from c2c_b2bua.sip.framing import Framer
-from c2c_b2bua.sip.message import MalformedError, Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import MalformedError, parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import Send

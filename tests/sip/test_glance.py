@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from c2c_b2bua.sip.message import MalformedError, Response, glance, parse, read_closely
+from c2c_b2bua.sip.message import Response
+from c2c_b2bua.sip.reading import MalformedError, glance, parse, read_closely
+from c2c_b2bua.transaction.matching import response_key
 
 VIA = "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport"
 FROM, TO = "From: <sip:a@x>;tag=1", "To: <sip:b@y>;tag=2"
@@ -88,3 +90,15 @@ def test_two_messages_of_one_phone_share_nothing_that_is_their_own() -> None:
     one.headers["Via"].append("another")
     one.headers["Contact"] = ["another"]
     assert two.headers["Via"] == [VIA[5:]] and two.get("Contact") == "<sip:b@192.0.2.9>"
+
+
+@pytest.mark.parametrize("via", [VIA, "Via: SIP/2.0/UDP 192.0.2.1:5060;rport=5060;received=192.0.2.9;branch=z9hG4bK1 "])
+@pytest.mark.parametrize(
+    "to", ["<sip:b@y>;tag=2", "<sip:b@y>;x=1;tag=2", "sip:b@y;tag=2", '"a>;tag=9" <sip:b@y>', "<sip:b@y>"]
+)
+def test_what_a_response_is_sorted_by_is_what_reading_closely_finds(via: str, to: str) -> None:
+    seen, head = read(via, FROM, f"To: {to}", CALL_ID, CSEQ, "Server: x")
+    closely = read_closely(head, True, b"body")
+    assert seen is not None and isinstance(closely, Response)
+    assert seen.key == response_key(closely) == "z9hG4bK1 INVITE"
+    assert (seen.to_tag, seen.cseq) == (closely.to_tag, closely.cseq)

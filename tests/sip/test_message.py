@@ -8,7 +8,8 @@ import pytest
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import CSeq, NameAddr, Via
-from c2c_b2bua.sip.message import MalformedError, Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import MalformedError, parse
 from c2c_b2bua.sip.reason import Why, said_in
 from c2c_b2bua.sip.uri import Uri
 from tests.corpora import golden

@@ -7,7 +7,8 @@ from c2c_b2bua.call.news import CallEnded
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces, Target
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from c2c_b2bua.sip.flow import Flow, Interface
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.transaction.actions import Forget, Respond, Send, StartTimer, Unacknowledged, Work
 from c2c_b2bua.transaction.client import Client
 from c2c_b2bua.transaction.invite_client import InviteClient

@@ -6,7 +6,7 @@ import pytest
 
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces
-from c2c_b2bua.sip.message import parse
+from c2c_b2bua.sip.reading import parse
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Misdirected, Send
 from c2c_b2bua.transaction.matching import engine_of

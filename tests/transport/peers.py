@@ -12,7 +12,8 @@ from c2c_b2bua.config import Sip
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.sip.flow import Interface
 from c2c_b2bua.sip.framing import Framer
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 
 PATIENCE = 5.0
 

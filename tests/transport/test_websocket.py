@@ -13,7 +13,8 @@ from websockets.typing import Origin, Subprotocol
 
 from c2c_b2bua.config import Limits, Tls
 from c2c_b2bua.sip.flow import Flow, Interface
-from c2c_b2bua.sip.message import Request, Response, parse
+from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.reading import parse
 from tests.certificates import Authority
 from tests.transport.peers import PATIENCE, TcpPeer, engine, options
 from tests.transport.test_sockets import Ends, order
