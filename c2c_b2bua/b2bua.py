@@ -190,7 +190,7 @@ class B2bua(TransactionLayer):
         if leg is None:
             if request.method == "REGISTER" and self.registrar.domains:
                 return self.registrar.receive(key, request, now)
-            return [Reply(key, answer_stranger(request, self.tokens_of(request).tag()))]
+            return [Reply(key, answer_stranger(request, self.tokens_of(request.call_id).tag()))]
         if request.method == "UPDATE":
             self.touch(leg)
         return receive_request(leg, key, request, now)

@@ -9,6 +9,7 @@ from c2c_b2bua.sip.fields import CSeq, NameAddr
 from c2c_b2bua.sip.flow import Flow, way_past_nat
 from c2c_b2bua.sip.message import Message, Request, Response
 from c2c_b2bua.sip.uri import Uri
+from c2c_b2bua.transaction.actions import Ack
 
 
 class Dialog:
@@ -72,8 +73,13 @@ class Dialog:
         elif self.flow is not self.given_flow:
             self.flow = self.plan_flow(message)  # its NAT may have given it another port
 
+    @property
+    def route_set(self) -> list[str]:
+        """What Route says: a strict router takes the first one as Request-URI, the target then goes last (§12.2.1.1)."""
+        return [*self.routes[1:], f"<{self.remote_target}>"] if self.strict else self.routes
+
     def request(self, method: str, sequence: int) -> Request:
-        """A request inside the dialog, Via and Contact still missing; ACK repeats the sequence of its INVITE."""
+        """A request inside the dialog, Via and Contact still missing."""
         headers = {
             "Via": [],
             "Max-Forwards": ["70"],
@@ -83,11 +89,30 @@ class Dialog:
             "CSeq": [f"{sequence} {method}"],
         }
         if self.routes:
-            # A strict router takes the first route as Request-URI; the target then goes last (§12.2.1.1).
-            headers["Route"] = [*self.routes[1:], f"<{self.remote_target}>"] if self.strict else self.routes
+            headers["Route"] = self.route_set
         request = Request(method, self.request_uri, headers)
         request.read_cseq = CSeq(sequence, method)
         return request
+
+    def ack(self, invite: Request, body: bytes = b"") -> Ack:
+        """The ACK of a 2xx, with the credentials of its INVITE (§13.2.2.4); `body` is a description.
+
+        As text, for nobody reads it again. Each value was read from a message or printed in one, so none has a line end.
+        """
+        sent = invite.headers
+        rest = (
+            f"Max-Forwards: 70\r\nFrom: {self.local[0]}\r\nTo: {self.remote[0]}\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: {invite.cseq.number} ACK\r\n"
+        )
+        if self.routes:
+            rest += "".join([f"Route: {route}\r\n" for route in self.route_set])
+        if body:
+            rest += "Content-Type: application/sdp\r\n"
+        for name in ("Authorization", "Proxy-Authorization"):
+            if name in sent:
+                rest += "".join([f"{name}: {value}\r\n" for value in sent[name]])
+        rest += f"Content-Length: {len(body)}\r\n\r\n"
+        return Ack(f"ACK {self.request_uri} SIP/2.0", rest + body.decode() if body else rest, self.hop, self.flow)
 
     def is_in_order(self, request: Request) -> bool:
         """Whether a request's CSeq is above the last one's (§12.2.2), which it then becomes."""

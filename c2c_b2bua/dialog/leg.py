@@ -28,7 +28,7 @@ from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.reason import Why, legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import LONGEST, pack, shortened
-from c2c_b2bua.transaction.actions import Ack, Forget, Reply, SendAck, SendRequest, StartTimer, Work
+from c2c_b2bua.transaction.actions import Forget, Reply, SendAck, SendRequest, StartTimer, Work
 from c2c_b2bua.transaction.matching import client_key
 from c2c_b2bua.transaction.timings import T1
 
@@ -257,15 +257,8 @@ class Leg:
             self.authentication.sign(request)
 
     def acknowledge(self, dialog: Dialog, invite: Request, tag: str, answer: bytes = b"") -> Work:
-        """The ACK of a 2xx; it carries the credentials of its INVITE (§13.2.2.4), and our answer where that made an offer."""
-        ack = dialog.request("ACK", invite.cseq.number)
-        if answer:
-            ack.headers["Content-Type"] = ["application/sdp"]
-            ack.body = answer
-        for header in ("Authorization", "Proxy-Authorization"):
-            if header in invite.headers:
-                ack.headers[header] = invite.headers[header]
-        action = SendAck(self.key, Ack(ack, dialog.hop, dialog.flow))
+        """The ACK of a 2xx, with our answer where that made an offer."""
+        action = SendAck(self.key, dialog.ack(invite, answer))
         self.acks[invite.cseq.number, tag] = action
         return [action]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.message import Request, Response
-from c2c_b2bua.transaction.actions import Ack, SendAck, SendRequest, Work
+from c2c_b2bua.transaction.actions import SendAck, SendRequest, Work
 
 MAX_STRAYS = 1000
 Name = tuple[str, str, int]
@@ -31,8 +31,10 @@ class Strays:
         if known is not None:
             return [known]
         headers = {"From": response.headers["From"], "Call-ID": response.headers["Call-ID"]}
-        dialog = Dialog(Request("INVITE", str(response.address("To").uri), headers), response, flow)
-        ack = SendAck(response.call_id, Ack(dialog.request("ACK", sequence), dialog.hop, dialog.flow))
+        invite = Request("INVITE", str(response.address("To").uri), headers)
+        invite.read_cseq = response.cseq
+        dialog = Dialog(invite, response, flow)
+        ack = SendAck(response.call_id, dialog.ack(invite))
         if len(self.acks) >= MAX_STRAYS:
             self.acks.clear()
         self.acks[name] = ack

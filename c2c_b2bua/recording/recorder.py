@@ -36,7 +36,6 @@ from c2c_b2bua.recording.tape import (
     without_passwords,
 )
 from c2c_b2bua.sip.flow import Flow, Interfaces, Target
-from c2c_b2bua.sip.message import Message
 from c2c_b2bua.sip.reason import HUNG_UP, Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send, Work
@@ -102,8 +101,8 @@ class Recorder(B2bua):
         self.tapes[order.call_id] = Tape(tokens)
         return tokens
 
-    def tokens_of(self, message: Message) -> Tokens:
-        leg = self.legs.get(message.call_id)
+    def tokens_of(self, call_id: str) -> Tokens:
+        leg = self.legs.get(call_id)
         return leg.tokens if leg is not None else self.tokens
 
     # ── what goes in ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -51,9 +51,12 @@ class SendRequest(Action, frozen=True, gc=False):
 
 
 class Ack(msgspec.Struct, gc=False):
-    """The ACK of a 2xx (§13.2.2.4): a request on its way to `hop`, then only the bytes that it became."""
+    """The ACK of a 2xx (§13.2.2.4): text on its way to `hop`, but for its Via; then only the bytes that it became."""
 
-    request: Request | None
+    start: str
+    """The request line."""
+    rest: str
+    """All that follows the Via."""
     hop: Uri
     flow: Flow | None = None
     sent: Send | None = None

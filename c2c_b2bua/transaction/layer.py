@@ -169,7 +169,7 @@ class TransactionLayer(Sending):
             return []
         flows = self.interfaces.flows_to(targets)
         if isinstance(action, SendAck):
-            return self.settle(self.launch_ack(action.ack, self.dead.last(flows, now)[0]) if flows else [], now)
+            return self.settle(self.launch_ack(action, self.dead.last(flows, now)[0]) if flows else [], now)
         if not self.is_wanted(action.owner, action.request):
             return []
         if not flows:
@@ -244,11 +244,13 @@ class TransactionLayer(Sending):
         if request.method == "CANCEL":
             return self.cancel(server, request, now)
         if not request.to_tag and request.method != "REGISTER" and self.is_merged(request, key):
-            return server.respond(request.response(482, "Merged Request", self.tokens_of(request).tag()), now)
+            return server.respond(request.response(482, "Merged Request", self.tokens_of(request.call_id).tag()), now)
         try:
             return self.requested(owner, key, request, now)
         except SipError as error:
-            return self.say(server, request.response(error.status, phrase(error), self.tokens_of(request).tag()), now)
+            return self.say(
+                server, request.response(error.status, phrase(error), self.tokens_of(request.call_id).tag()), now
+            )
 
     def is_merged(self, request: Request, key: str) -> bool:
         """Whether a request came already, by another way: a proxy has forked it, and both ways lead here (§8.2.2.2).
@@ -273,8 +275,8 @@ class TransactionLayer(Sending):
         """A CANCEL is answered on its own, and ends the INVITE of the same branch if that still waits (§9.2)."""
         invite = self.servers.get(server_key(request, "INVITE"))
         if invite is None:
-            return self.say(server, request.response(481, to_tag=self.tokens_of(request).tag()), now)
-        work = self.say(server, request.response(200, to_tag=self.tokens_of(request).tag()), now)
+            return self.say(server, request.response(481, to_tag=self.tokens_of(request.call_id).tag()), now)
+        work = self.say(server, request.response(200, to_tag=self.tokens_of(request.call_id).tag()), now)
         return [*work, *self.cancelled(invite.owner, invite.key, now)]
 
     def malformed(self, error: SipError, request: Request | None, flow: Flow) -> Work:
@@ -285,7 +287,7 @@ class TransactionLayer(Sending):
             via = request.via
         except SipError:
             return []
-        response = request.response(error.status, phrase(error), self.tokens_of(request).tag())
+        response = request.response(error.status, phrase(error), self.tokens_of(request.get("Call-ID") or "").tag())
         response.headers["Via"] = [str(via.received_over(flow)), *split_list(",".join(response.headers["Via"]))[1:]]
         try:
             return [Send(bytes(response), via.reply_flow(flow))]

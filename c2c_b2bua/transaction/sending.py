@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
-from c2c_b2bua.sip.message import Message, Request, Response
+from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, SENT
 from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import (
-    Ack,
     Elsewhere,
     Forget,
     Locate,
@@ -57,8 +56,8 @@ class Sending:
         """Where a request of `owner` goes that was meant for the stream `flow`; None: to its `hop`."""
         return flow
 
-    def tokens_of(self, message: Message) -> Tokens:
-        """Where the tokens for what goes with this message are drawn."""
+    def tokens_of(self, call_id: str) -> Tokens:
+        """Where the tokens for messages of this Call-ID are drawn."""
         return self.tokens
 
     def opened(self, owner: str, method: str, now: float) -> None:
@@ -97,12 +96,12 @@ class Sending:
         if flow is not None and flow.is_reliable:
             flow = self.way_for(action.owner, ack.hop, flow, now)
         if flow is not None:
-            return self.launch_ack(ack, flow)
+            return self.launch_ack(action, flow)
         try:
             way = self.interfaces.way_to(ack.hop)
         except SipError:
             return []
-        return self.locate(action, way) if isinstance(way, Hop) else self.launch_ack(ack, way)
+        return self.locate(action, way) if isinstance(way, Hop) else self.launch_ack(action, way)
 
     def locate(self, action: SendRequest | SendAck, hop: Hop) -> Work:
         self.tickets += 1
@@ -142,11 +141,14 @@ class Sending:
                 work.append(StartTimer(key, "next", now + PATIENCE))
         return work
 
-    def launch_ack(self, ack: Ack, flow: Flow) -> Work:
-        if ack.request is not None:
-            ack.sent = Send(self.stamp(ack.request, flow), flow)
-            ack.request = None
-        return [] if ack.sent is None else [ack.sent]
+    def launch_ack(self, action: SendAck, flow: Flow) -> Work:
+        ack = action.ack
+        if ack.sent is None:
+            via = f"{flow.interface.via}{self.tokens_of(action.owner).branch()};rport"
+            text = f"{ack.start}\r\nVia: {via}\r\n{ack.rest}"
+            ack.sent = Send(text.encode("utf-8", "surrogateescape"), flow)
+            ack.start = ack.rest = ""
+        return [ack.sent]
 
     def stamp(self, request: Request, flow: Flow) -> bytes:
         """Print a request with what depends on its flow: a Via, unless it shares that of its INVITE, and our Contact."""
@@ -154,7 +156,7 @@ class Sending:
         headers = request.headers
         request.flow = flow
         if not headers["Via"]:
-            branch = self.tokens_of(request).branch()
+            branch = self.tokens_of(request.call_id).branch()
             headers["Via"] = [f"{interface.via}{branch};rport"]
             request.read_via = None
         if "Contact" in headers:
