@@ -115,11 +115,7 @@ class SessionDescription(msgspec.Struct, frozen=True):
 
     def with_direction(self, direction: str) -> SessionDescription:
         """The same streams, each with this direction; `sendrecv` is said by saying nothing."""
-        media = [
-            Media(part.kind, part.port, part.ports, part.protocol, part.formats, redirect(part.lines, direction))
-            for part in self.media
-        ]
-        return SessionDescription(self.origin, redirect(self.lines, ""), tuple(media))
+        return SessionDescription(self.origin, redirect(self.lines, ""), redirected(self.media, direction))
 
     def with_port(self, port: int) -> SessionDescription:
         """The live streams on this port and the even ones after it."""
@@ -136,8 +132,7 @@ class SessionDescription(msgspec.Struct, frozen=True):
         return self.media == other.media and self.lines == other.lines
 
     def __str__(self) -> str:
-        head = f"v=0\r\no={self.origin}\r\n{print_lines(self.lines[1:])}"
-        return head + "".join([str(media) for media in self.media])
+        return f"v=0\r\no={self.origin}\r\n{print_sections(self.lines, self.media)}"
 
     def __bytes__(self) -> bytes:
         return str(self).encode()
@@ -316,5 +311,21 @@ def find_direction(lines: Lines) -> str | None:
 
 
 @lru_cache(maxsize=1024)
+def redirected(media: tuple[Media, ...], direction: str) -> tuple[Media, ...]:
+    """The streams, each with this direction."""
+    return tuple(
+        [
+            Media(part.kind, part.port, part.ports, part.protocol, part.formats, redirect(part.lines, direction))
+            for part in media
+        ]
+    )
+
+
+@lru_cache(maxsize=1024)
+def print_sections(lines: Lines, media: tuple[Media, ...]) -> str:
+    """What follows o=: all that a phone says in every call."""
+    return print_lines(lines[1:]) + "".join([str(part) for part in media])
+
+
 def print_lines(lines: Lines) -> str:
     return "\r\n".join([*lines, ""])

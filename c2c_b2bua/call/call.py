@@ -9,7 +9,9 @@ How the legs come together is in `reinvite.py`, `delayed_offer.py`, `early_media
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
+from typing import Any
 
 from c2c_b2bua.call import bridge, delayed_offer, early_media, hunt, refer, reinvite, transfer
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging, LegStays
@@ -29,6 +31,7 @@ RINGING_A, REFERRING, RINGING_B, JOINING, BRIDGED, TRANSFERRING, ENDING, ENDED =
     "RINGING_A", "REFERRING", "RINGING_B", "JOINING", "BRIDGED", "TRANSFERRING", "ENDING", "ENDED",
 )  # fmt: skip
 RINGING = (RINGING_A, RINGING_B, TRANSFERRING)
+OVER = (ENDING, ENDED)
 NOBODY: frozenset[str] = frozenset()
 NO_ANSWER = Why("NO_ANSWER", 408, "the ring timer ended")
 OUT_OF_TIME = Why("ALLOTTED_TIMEOUT", None, "the call reached its longest duration")
@@ -98,14 +101,16 @@ class Call:
 
     def end(self, ended_by: EndedBy, why: Why, now: float) -> Work:
         """End both legs, whatever they are doing; the first reason stays."""
-        if self.state in (ENDING, ENDED):
+        if self.state in OVER:
             return self.ended_if_down(now)
         self.state = ENDING
         self.ended_by, self.why = ended_by, why
         self.relay = None
         self.groups = ()
-        work = [action for leg in self.legs for action in leg.hang_up(why, now)]
-        return [*work, *self.ended_if_down(now)]
+        work = [*self.a.hang_up(why, now), *self.b.hang_up(why, now)]
+        for leg in self.rivals:
+            work += leg.hang_up(why, now)
+        return work + self.ended_if_down(now)
 
     def ring_b(self, now: float) -> Work:
         """A is there: call the other one."""
@@ -144,49 +149,58 @@ class Call:
 
     def receive(self, event: events.LegEvent, now: float) -> Work:
         """Something happened to a leg."""
-        match event:
-            case events.Ringing():
-                if self.transfer is not None:
-                    return transfer.told(self, 180)
-                rang = [leg for leg in self.legs if leg.name[0] == event.leg[0] and leg.ringing_at is not None]
-                return [self.news(LegRinging, now, event.leg)] if len(rang) == 1 else []
-            case events.Answered() if self.state == RINGING_A:
-                work = hunt.answered(self, event, now)
-                work.append(self.news(LegAnswered, now, event.leg))
-                if self.order.bridge == "refer":
-                    self.state = REFERRING
-                    return [*work, *refer.join(self, now)]
-                return [*work, *self.ring_b(now)]
-            case events.Answered() if self.state == RINGING_B:
-                self.state = JOINING
-                work = hunt.answered(self, event, now)
-                return [*work, self.news(LegAnswered, now, event.leg), *reinvite.join(self, now)]
-            case events.Described():
-                return early_media.described(self, event, now) if self.state == RINGING_B else []
-            case events.Answered() if self.state == TRANSFERRING:
-                return transfer.answered(self, event, now)
-            case events.TransferWanted():
-                return transfer.asked(self, event, now)
-            case events.Refused() if self.state in RINGING:
-                return hunt.refused(self, event.leg, who_refused(event), event.why, now)
-            case events.RangOut() if self.state in RINGING:
-                return hunt.rang_out(self, event.leg, NO_ANSWER, now)
-            case events.Down() | events.Refused() | events.HungUp() if len(event.leg) > 1:
-                for rival in self.rivals:
-                    if rival.name == event.leg:
-                        self.put_aside(rival)
-                return self.ended_if_down(now)
-            case events.Refused():
-                return self.end(who_refused(event), event.why, now)
-            case events.HungUp():
-                return self.hung_up(event, now)
-            case events.Down():
-                return self.ended_if_down(now)
+        taken = TAKEN.get(type(event))
+        if taken is not None:
+            return taken(self, event, now)
         if self.state in (BRIDGED, TRANSFERRING):
             return bridge.receive(self, event, now)
         if self.state == REFERRING:
             return refer.receive(self, event, now)
         return reinvite.receive(self, event, now) if self.state in (RINGING_B, JOINING) else []
+
+    def rang(self, event: events.Ringing, now: float) -> Work:
+        if self.transfer is not None:
+            return transfer.told(self, 180)
+        if self.rivals:
+            rang = [leg for leg in self.legs if leg.name[0] == event.leg[0] and leg.ringing_at is not None]
+            if len(rang) != 1:
+                return []
+        return [LegRinging(self.id, now, leg_name(event.leg))]
+
+    def answered(self, event: events.Answered, now: float) -> Work:
+        if self.state == RINGING_A:
+            work = hunt.answered(self, event, now)
+            work.append(LegAnswered(self.id, now, leg_name(event.leg)))
+            if self.order.bridge == "refer":
+                self.state = REFERRING
+                return [*work, *refer.join(self, now)]
+            return work + self.ring_b(now)
+        if self.state == RINGING_B:
+            self.state = JOINING
+            work = hunt.answered(self, event, now)
+            work.append(LegAnswered(self.id, now, leg_name(event.leg)))
+            return work + reinvite.join(self, now)
+        return transfer.answered(self, event, now) if self.state == TRANSFERRING else []
+
+    def described(self, event: events.Described, now: float) -> Work:
+        return early_media.described(self, event, now) if self.state == RINGING_B else []
+
+    def refused(self, event: events.Refused, now: float) -> Work:
+        if self.state in RINGING:
+            return hunt.refused(self, event.leg, who_refused(event), event.why, now)
+        return self.rival_gone(event, now) if len(event.leg) > 1 else self.end(who_refused(event), event.why, now)
+
+    def rang_out(self, event: events.RangOut, now: float) -> Work:
+        return hunt.rang_out(self, event.leg, NO_ANSWER, now) if self.state in RINGING else []
+
+    def down(self, event: events.Down, now: float) -> Work:
+        return self.rival_gone(event, now) if len(event.leg) > 1 else self.ended_if_down(now)
+
+    def rival_gone(self, event: events.LegEvent, now: float) -> Work:
+        for rival in self.rivals:
+            if rival.name == event.leg:
+                self.put_aside(rival)
+        return self.ended_if_down(now)
 
     def put_aside(self, leg: Leg) -> None:
         """A rival is down: all that is left of it is its record."""
@@ -195,6 +209,8 @@ class Call:
 
     def hung_up(self, event: events.HungUp, now: float) -> Work:
         """A leg is gone. A who gives up while B rings cancelled the call; later it is an ordinary hang-up."""
+        if len(event.leg) > 1:
+            return self.rival_gone(event, now)
         why = event.why
         if event.is_local:
             return self.end("timer" if why == EXPIRED else "error", why, now)
@@ -208,7 +224,7 @@ class Call:
         return self.end("a" if event.leg == "a" else "b", why, now)
 
     def timer(self, name: str, now: float) -> Work:
-        if self.state in (ENDING, ENDED):
+        if self.state in OVER:
             return []
         if name == "duration":
             return self.end("timer", OUT_OF_TIME, now)
@@ -235,7 +251,9 @@ class Call:
 
     def ended_if_down(self, now: float) -> Work:
         """The last word on the call, once both legs are down."""
-        if self.state != ENDING or not all(leg.is_over for leg in self.legs):
+        if self.state != ENDING or not (self.a.is_over and self.b.is_over):
+            return []
+        if self.rivals and not all(leg.is_over for leg in self.rivals):
             return []
         self.state = ENDED
         self.ended_at = now
@@ -257,8 +275,21 @@ class Call:
             sip_code=(why.sip_code or (200 if self.bridged_at else None)) if why else None,
             reason=legible(why.text) if why else None,
             legs=[leg_record(leg) for leg in (self.a, self.b) if leg.invited_at is not None],
-            attempts=[*self.attempts, *(leg_record(leg) for leg in self.rivals)],
+            attempts=[*self.attempts, *map(leg_record, self.rivals)],
         )
+
+
+TAKEN: dict[type[events.LegEvent], Callable[[Call, Any, float], Work]] = {
+    events.Ringing: Call.rang,
+    events.Answered: Call.answered,
+    events.Described: Call.described,
+    events.TransferWanted: transfer.asked,
+    events.Refused: Call.refused,
+    events.RangOut: Call.rang_out,
+    events.HungUp: Call.hung_up,
+    events.Down: Call.down,
+}
+"""Event -> what it means to the call; what is not here is of the way that its legs come together, or of the bridge."""
 
 
 def leg_record(leg: Leg) -> LegRecord:

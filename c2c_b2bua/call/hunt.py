@@ -91,6 +91,9 @@ def ring_with_offer(call: Call, refused: Leg, party: Party, now: float) -> Work:
 def answered(call: Call, event: events.Answered, now: float) -> Work:
     """One of them answered: it is the leg, the others stop ringing."""
     side = event.leg[0]
+    if not call.rivals:
+        call.groups, call.offer, call.failure = (), None, None
+        return []
     winner = call.leg(event.leg)
     take_place(call, side, winner)
     call.groups, call.offer, call.failure = (), None, None

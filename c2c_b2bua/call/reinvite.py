@@ -93,6 +93,8 @@ def tell(call: Call, now: float) -> Work:
 
 def receive(call: Call, event: events.LegEvent, now: float) -> Work:
     """What a leg does before both know each other."""
+    if type(event) is events.Reanswered:
+        return told(call, event.leg, now)
     leg = call.leg(event.leg)
     match event:
         case events.Offered():
@@ -110,8 +112,6 @@ def receive(call: Call, event: events.LegEvent, now: float) -> Work:
             return offer_again(call, leg, event.key, now)
         case events.Acknowledged() | events.Refreshed():
             return settle_down(call, event.leg, now)
-        case events.Reanswered():
-            return told(call, event.leg, now)
         case events.Rerefused():
             return not_told(call, event, now)
         case events.Informed():

@@ -28,7 +28,7 @@ class Dialog:
         self.remote = response.headers["To"]
         self.remote_tag = response.to_tag or ""
         self.remote_seq: int | None = None
-        self.routes = response.values("Record-Route")[::-1]
+        self.routes = response.values("Record-Route")[::-1] if "Record-Route" in response.headers else []
         self.given_flow = flow
         contact = response.contact
         self.remote_target = contact.uri if contact is not None else Uri.parse(invite.uri)
@@ -50,7 +50,7 @@ class Dialog:
         if "method" in target.parameters:
             parameters = {name: value for name, value in target.parameters.items() if name != "method"}
             target = msgspec.structs.replace(target, parameters=parameters)
-        self.request_uri = str(msgspec.structs.replace(target, headers=""))
+        self.request_uri = str(msgspec.structs.replace(target, headers="") if target.headers else target)
 
     def plan_flow(self, message: Message) -> Flow | None:
         """Where requests go whatever the remote target says: a flow that was given, or back through the peer's NAT.

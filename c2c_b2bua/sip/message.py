@@ -120,6 +120,12 @@ class Message:
     @property
     def contact(self) -> NameAddr | None:
         """The first Contact; None without one, or for `*`."""
+        values = self.headers.get("Contact")
+        if not values:
+            return None
+        text = values[0]
+        if len(values) == 1 and text and text != "*" and "," not in text:
+            return parse_contact(text)
         values = self.values("Contact")
         return parse_contact(values[0]) if values and values[0] != "*" else None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from c2c_b2bua.sip.flow import Flow
-from c2c_b2bua.sip.message import Request, Response
+from c2c_b2bua.sip.message import Response
 from c2c_b2bua.transaction.actions import Forget, Respond, Send, StartTimer, Work
 from c2c_b2bua.transaction.timings import T1, T2, TIMER_F, TIMER_K
 from c2c_b2bua.transaction.transaction import (
@@ -26,9 +25,7 @@ from c2c_b2bua.transaction.transaction import (
 
 class Client(ClientTransaction):
     __slots__ = ()
-
-    def __init__(self, key: str, owner: str, flow: Flow, request: Request, data: bytes) -> None:
-        ClientTransaction.__init__(self, key, owner, flow, TRYING, request, data)
+    first_state = TRYING
 
     def start(self, now: float) -> Work:
         if self.flow.is_reliable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.transaction.actions import Forget, Respond, Send, StartTimer, Work
 from c2c_b2bua.transaction.timings import T1, TIMER_B, TIMER_D, TIMER_M
@@ -29,9 +28,7 @@ from c2c_b2bua.transaction.transaction import (
 
 class InviteClient(ClientTransaction):
     __slots__ = ()
-
-    def __init__(self, key: str, owner: str, flow: Flow, request: Request, data: bytes) -> None:
-        ClientTransaction.__init__(self, key, owner, flow, CALLING, request, data)
+    first_state = CALLING
 
     def start(self, now: float) -> Work:
         if self.flow.is_reliable:

@@ -42,12 +42,12 @@ from c2c_b2bua.transaction.search import place_of
 from c2c_b2bua.transaction.sending import Sending
 from c2c_b2bua.transaction.server import Server
 from c2c_b2bua.transaction.timers import Timers
-from c2c_b2bua.transaction.transaction import ACCEPTED, COMPLETED, ClientTransaction, Transaction
+from c2c_b2bua.transaction.transaction import ACCEPTED, COMPLETED, EVENT_OF_STATUS, ClientTransaction, Transaction
 
 REPEATING = frozenset({"A", "E", "G"})
 """The timers whose work is to send once more what was sent."""
-LASTING = ("B", "F", "H", "L", "M", "J", "D", "I", "K", "ring", "reinvite", "duration")
-"""Timers that nearly always last as long as others of their name."""
+LASTING = ("A", "E", "B", "F", "H", "L", "M", "J", "D", "I", "K", "ring", "reinvite", "duration")
+"""Timers that nearly always last as long as others of their name; A and E do where nothing is lost."""
 LONGEST_FIRST = 1024
 """Characters of what is remembered of one of them."""
 OWN_BRANCH = re.compile(rb"([A-Z]+) [^\r\n]* SIP/2\.0\r\nVia: [^\r\n;]*;branch=([A-Za-z0-9.-]+);")
@@ -78,9 +78,7 @@ class TransactionLayer(Sending):
         """Names of other engines, to which a message of theirs that comes to us can be passed on."""
         self.out: list[Action] = []
         self.carry_out: dict[type[Action], Callable[[Any, float], Work]] = {
-            Send: self.put_out,
             Locate: self.put_out,
-            StartTimer: self.start_timer,
             SendRequest: self.send_request,
             SendAck: self.send_ack,
             Reply: self.reply,
@@ -212,7 +210,7 @@ class TransactionLayer(Sending):
         response.check_answer(client.request)
         if client.state == COMPLETED:
             self.saw(client.owner, RECEIVED[client.request.method] | response.status, now)
-        return client.receive(response, now)
+        return client.step(EVENT_OF_STATUS[response.status // 100], response, now)
 
     def request(self, request: Request, flow: Flow, now: float) -> Work:
         """To its server transaction if it is a repetition, else to the user."""
@@ -297,28 +295,28 @@ class TransactionLayer(Sending):
     # ── settling ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def settle(self, work: Work, now: float) -> list[Action]:
-        """Carry out actions until none is left; what they cause joins the end of the line. Returns those for outside."""
-        carry_out, out = self.carry_out, self.out
+        """Carry out actions until none is left; what they cause joins the end of the line. Returns those for outside.
+
+        Those that are most of all, sends and timers, take the short way.
+        """
+        carry_out, out, timers = self.carry_out, self.out, self.timers
         for action in work:
             kind = type(action)
             if kind is Send:
                 out.append(action)
+            elif type(action) is StartTimer:
+                timers.set(action.at, action.key, action.name)
             else:
                 more = carry_out[kind](action, now)
                 if more:
                     work += more
         self.out = []
+        if timers.size > timers.swept_to:
+            timers.sweep(self.machine_of)
         return out
 
     def put_out(self, action: Action, now: float) -> Work:
         self.out.append(action)
-        return []
-
-    def start_timer(self, action: StartTimer, now: float) -> Work:
-        timers = self.timers
-        timers.set(action.at, action.key, action.name)
-        if timers.size > timers.swept_to:
-            timers.sweep(self.machine_of)
         return []
 
     def machine_of(self, key: str) -> Machine | None:

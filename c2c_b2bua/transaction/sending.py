@@ -119,17 +119,17 @@ class Sending:
     ) -> Work:
         """Open the client transaction; a request too long for UDP takes TCP where we have it, and has not failed there."""
         request = action.request
-        data = self.stamp(request, flow)
+        branch, data = self.stamp(request, flow)
         if len(data) > MTU_LIMIT and flow.transport == "UDP" and action.flow is None and not after_stream:
             stream = self.interfaces.over("TCP", flow)
             if stream is not None:
                 request.headers["Via"] = []
-                data = self.stamp(request, stream)
+                branch, data = self.stamp(request, stream)
                 search = search or Search(action, [])
                 search.rest.insert(0, Attempt(flow, True))
                 flow = stream
         method = request.method
-        key = client_key(request.branch, method)
+        key = client_key(branch, method)
         transaction = (InviteClient if method == "INVITE" else Client)(key, action.owner, flow, request, data)
         self.clients[key] = transaction
         self.opened(action.owner, method, now)
@@ -150,19 +150,24 @@ class Sending:
             ack.start = ack.rest = ""
         return [ack.sent]
 
-    def stamp(self, request: Request, flow: Flow) -> bytes:
-        """Print a request with what depends on its flow: a Via, unless it shares that of its INVITE, and our Contact."""
+    def stamp(self, request: Request, flow: Flow) -> tuple[str, bytes]:
+        """Print a request with what depends on its flow: a Via, unless it shares that of its INVITE, and our Contact.
+
+        Returns its branch too.
+        """
         interface = flow.interface
         headers = request.headers
         request.flow = flow
-        if not headers["Via"]:
+        if headers["Via"]:
+            branch = request.branch
+        else:
             branch = self.tokens_of(request.call_id).branch()
             headers["Via"] = [f"{interface.via}{branch};rport"]
             request.read_via = None
         if "Contact" in headers:
             # §8.1.1.8: a SIPS Request-URI wants a SIPS Contact.
             headers["Contact"] = [interface.secure_contact if request.uri[:5] == "sips:" else interface.contact]
-        return bytes(request)
+        return branch, bytes(request)
 
     def cannot_send(self, action: SendRequest, reason: str) -> Work:
         """There is no way to the next hop: 503, as RFC 3261 §8.1.3.1 has it for transport errors."""

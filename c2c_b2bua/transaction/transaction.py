@@ -49,7 +49,12 @@ class Transaction:
         return action(self, message, now)
 
     def timer(self, name: str, now: float) -> Work:
-        return self.step(name, None, now)
+        """The same for a timer, most of which come when their work is done."""
+        row = self.table.get((self.state, name))
+        if row is None:
+            return []
+        self.state, action = row
+        return action(self, None, now)
 
     def turn_back(self) -> bool:
         """The stream broke: take the way back, if there is one and something is still to be sent."""
@@ -67,11 +72,17 @@ class ClientTransaction(Transaction):
     """The side that sent the request; responses go to its owner."""
 
     __slots__ = ("request",)
+    first_state: ClassVar[str]
 
-    def __init__(self, key: str, owner: str, flow: Flow, state: str, request: Request, data: bytes) -> None:
-        Transaction.__init__(self, key, owner, flow, state)
+    def __init__(self, key: str, owner: str, flow: Flow, request: Request, data: bytes) -> None:
+        self.key = key
+        self.owner = owner
+        self.flow = flow
+        self.state = self.first_state
         self.request = request
         self.sent = data
+        self.interval = 0.0
+        self.way_back = None
 
     def receive(self, response: Response, now: float) -> Work:
         return self.step(EVENT_OF_STATUS[response.status // 100], response, now)

@@ -9,7 +9,11 @@ import pytest
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallEnded
 from c2c_b2bua.call.record import CallRecord
-from c2c_b2bua.transaction.actions import Forget, Send, StartTimer, Work
+from c2c_b2bua.sip.flow import Interfaces
+from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.transaction.actions import Forget, Send, Work
+from c2c_b2bua.transaction.layer import LASTING
+from c2c_b2bua.transaction.timers import Timers
 from tests.call.ladder import Ladder, ladders
 from tests.call.phone_memory import PORTS
 from tests.matrix.__main__ import GUIDE, written
@@ -69,14 +73,28 @@ class NeverHangsUp(B2bua):
         ]
 
 
+class Without(Timers):
+    """Some timers are never set."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(LASTING)
+        self.never = names
+
+    def set(self, at: float, key: str, name: str) -> None:
+        if name not in self.never:
+            super().set(at, key, name)
+
+
 class NeverRepeats(B2bua):
-    def start_timer(self, action: StartTimer, now: float) -> Work:
-        return [] if action.name in ("A", "E", "G") else super().start_timer(action, now)
+    def __init__(self, interfaces: Interfaces, tokens: Tokens, answer_strangers: bool = False) -> None:
+        super().__init__(interfaces, tokens, answer_strangers)
+        self.timers = Without("A", "E", "G")
 
 
 class NeverGivesUp(B2bua):
-    def start_timer(self, action: StartTimer, now: float) -> Work:
-        return [] if action.name in ("ring", "reinvite", "B") else super().start_timer(action, now)
+    def __init__(self, interfaces: Interfaces, tokens: Tokens, answer_strangers: bool = False) -> None:
+        super().__init__(interfaces, tokens, answer_strangers)
+        self.timers = Without("ring", "reinvite", "B")
 
 
 class Forgets(B2bua):
