@@ -207,7 +207,7 @@ class B2bua(TransactionLayer):
         return cancelled(leg, key) if leg is not None else []
 
     def responded(self, owner: str, request: Request, response: Response, is_local: bool, now: float) -> Work:
-        if response.flow is not None:
+        if response.flow is not None and response.flow.host not in self.neighbours.met:
             self.neighbours.meet(response.flow.host)
         leg = self.legs.get(owner)
         if leg is not None:
@@ -240,7 +240,7 @@ class B2bua(TransactionLayer):
 
     def settle(self, work: Work, now: float) -> list[Action]:
         """What has changed of calls is said before what this makes go out."""
-        out = super().settle(work, now)
+        out = TransactionLayer.settle(self, work, now)
         if not self.keeps or not self.touched:
             return out
         touched, self.touched = self.touched, {}

@@ -103,7 +103,7 @@ class SessionDescription(msgspec.Struct, frozen=True):
 
     @property
     def has_live_media(self) -> bool:
-        return any(media.port for media in self.media)
+        return bool([media for media in self.media if media.port])
 
     def address_of(self, media: Media) -> str:
         """The connection address of a stream: its own c= or the session's; `""` without any."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from c2c_b2bua.call.call import Call
 
 NO_COMMON_MEDIA = Why("INCOMPATIBLE_DESTINATION", 488, "no stream or codec in common")
+NOWHERE = frozenset({"0.0.0.0", "::"})
 MAX_TELLINGS = 3
 """A learns of B, B of what A changed, A of what B changed thereupon; a pair that never settles is left as it is."""
 MAX_RETRIES = 10
@@ -57,10 +58,10 @@ def ring_b(call: Call, now: float) -> Work:
     if call.a.owed_ack is not None:
         work = hold(call) if call.order.b.delayed_offer else wait_for_b(call, now)
     offer = answer.with_direction("sendrecv").with_origin(call.new_origin())
-    if all(offer.address_of(media) in ("0.0.0.0", "::") for media in offer.media):
+    if NOWHERE.issuperset([offer.address_of(media) for media in offer.media]):
         # Some phones answer a hold so (RFC 2543); handed on, it would hold B. A tells its address in its second answer.
         offer = SessionDescription(offer.origin, session_lines(call.address), without_connection(offer).media)
-    return [*work, *hunt.ring(call, "b", offer, now)]
+    return work + hunt.ring(call, "b", offer, now)
 
 
 def join(call: Call, now: float) -> Work:
@@ -74,11 +75,13 @@ def join(call: Call, now: float) -> Work:
     if a.owed_ack is not None and call.b.owed_ack is None:
         return [*give_answer(call, a, said), *told(call, "a", now)]
     call.owed |= {"a"}
-    return [*(wait_for_a(call, now) if call.b.owed_ack is not None else []), *tell(call, now)]
+    return [*wait_for_a(call, now), *tell(call, now)] if call.b.owed_ack is not None else tell(call, now)
 
 
 def tell(call: Call, now: float) -> Work:
     """Send the re-INVITEs that are owed and can go now."""
+    if not call.owed:
+        return []
     work: Work = []
     for name in ("a", "b"):
         leg, other = call.leg(name), call.other(name)
@@ -148,7 +151,7 @@ def told(call: Call, name: str, now: float) -> Work:
     said = other.media.local
     if said is not None and not holds_good(said, other.remote, leg.remote) and call.tellings < MAX_TELLINGS:
         call.owed |= {other.name}
-    return [*work, *tell(call, now)]
+    return work + tell(call, now)
 
 
 def not_told(call: Call, event: events.Rerefused, now: float) -> Work:

@@ -169,7 +169,12 @@ class Leg:
         request.headers["Content-Type"] = ["application/sdp"]
         request.body = bytes(self.media.offer(offer))
         self.reinvite, self.reinvited_at = request, now
-        return [*self.send_inside(request), StartTimer(self.key, "reinvite", now + PATIENCE)]
+        dialog = self.dialog
+        assert dialog is not None
+        return [
+            SendRequest(self.key, request, dialog.hop, dialog.flow),
+            StartTimer(self.key, "reinvite", now + PATIENCE),
+        ]
 
     def answer_in_ack(self, answer: SessionDescription) -> Work:
         """Answer the offer that the 2xx of our INVITE made; only when `owed_ack`."""
@@ -271,20 +276,26 @@ class Leg:
 
     def send_bye(self, why: Why) -> Work:
         """End the dialog; requests of the peer that wait for an answer get one first (§15.1.2)."""
-        work: Work = [Reply(key, request.response(487)) for key, request in self.pending.items()]
-        work += self.decline_offer()
-        self.pending.clear()
+        work = self.close_questions()
         self.unacked = None
         self.state = ENDING
         self.why = self.why or why
         self.bye = self.inside("BYE")
         self.say_why(self.bye)
-        return [*work, *self.send_inside(self.bye)]
+        return work + self.send_inside(self.bye)
 
     def break_off(self, why: Why) -> Work:
         """End a dialog that cannot go on: BYE, and the call is told."""
         self.why = why
         return [*self.send_bye(why), events.HungUp(self.call, self.name, why, True)]
+
+    def close_questions(self) -> Work:
+        """Answer what waits for us: requests of the peer, and the offer in its 2xx."""
+        work: Work = []
+        if self.pending:
+            work += [Reply(key, request.response(487)) for key, request in self.pending.items()]
+            self.pending.clear()
+        return work + self.decline_offer() if self.owed_ack is not None else work
 
     def decline_offer(self) -> Work:
         """The ACK that was owed: none of the streams in the peer's offer is taken."""
@@ -326,12 +337,11 @@ class Leg:
         self.unacked = self.session = None
         if self.invite is not None:
             self.invite.shorten()
-        work = self.decline_offer()
+        work = self.close_questions()
         self.media = OfferAnswer()
-        work += [Reply(key, request.response(487)) for key, request in self.pending.items()]
-        self.pending.clear()
         if self.reinvite is None:
             self.dialog = None
         else:
             work.append(StartTimer(self.key, "give up", now + PATIENCE))
-        return [*work, event, ForgetLeg(self.key)]
+        work += (event, ForgetLeg(self.key))
+        return work

@@ -152,7 +152,9 @@ def accepted(leg: Leg, invite: Request, response: Response, now: float) -> Work:
         return [*work, *leg.send_bye(why), events.Refused(leg.call, leg.name, why, True)]
     invite.body = b""
     learn_methods(leg, response)
-    return [*work, *agree(leg, response, now), events.Answered(leg.call, leg.name)]
+    work += agree(leg, response, now)
+    work.append(events.Answered(leg.call, leg.name))
+    return work
 
 
 def made_offer(leg: Leg, response: Response, now: float) -> Work:
@@ -204,16 +206,18 @@ def reinvite_response(leg: Leg, request: Request, response: Response, now: float
         request.let_go()
         if leg.state != UP:
             return work
-        before = leg.remote
+        media = leg.media
+        before = media.remote
         try:
-            leg.media.answered(SessionDescription.parse(response.body))
+            media.answered(SessionDescription.parse(response.body))
         except SipError as error:
             return [*work, *leg.break_off(Why("INCOMPATIBLE_DESTINATION", 488, error.reason))]
         learn_methods(leg, response)
         work += agree(leg, response, now)
         if not is_refresh:
-            return [*work, events.Reanswered(leg.call, leg.name)]
-        moved = before is None or leg.remote is None or not before.same_media(leg.remote)
+            work.append(events.Reanswered(leg.call, leg.name))
+            return work
+        moved = before is None or media.remote is None or not before.same_media(media.remote)
         return [*work, events.Refreshed(leg.call, leg.name, moved)]
     leg.reinvite = None
     if leg.state != UP:

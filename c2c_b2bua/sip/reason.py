@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from c2c_b2bua.sip.errors import SipError
@@ -78,14 +80,19 @@ class Why(msgspec.Struct, frozen=True, gc=False):
     @property
     def headers(self) -> list[str]:
         """The Reason headers for BYE and CANCEL, by Q.850 and as a SIP code (RFC 3326 §2)."""
-        if self.cause == "LOSE_RACE":
-            # So that a phone which rang beside another does not show a call missed.
-            return ['SIP;cause=200;text="Call completed elsewhere"']
-        said = [f"Q.850;cause={Q850.get(self.cause, 31)};text={quote(self.cause)}"]
-        status = self.status
-        if status is not None:
-            said.append(f"SIP;cause={status};text={quote(REASON_PHRASES.get(status, self.cause))}")
-        return said
+        return [*print_reasons(self.cause, self.status)]
+
+
+@lru_cache(maxsize=256)
+def print_reasons(cause: str, status: int | None) -> tuple[str, ...]:
+    """The Reason headers that say so."""
+    if cause == "LOSE_RACE":
+        # So that a phone which rang beside another does not show a call missed.
+        return ('SIP;cause=200;text="Call completed elsewhere"',)
+    said = f"Q.850;cause={Q850.get(cause, 31)};text={quote(cause)}"
+    if status is None:
+        return (said,)
+    return (said, f"SIP;cause={status};text={quote(REASON_PHRASES.get(status, cause))}")
 
 
 HUNG_UP = Why("NORMAL_CLEARING")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
+
+TOKENS = re.compile(".{16}")
+"""Eight tokens of a digest."""
 
 
 class Tokens:
@@ -22,7 +26,7 @@ class Tokens:
         if not self.ready:
             digest = hashlib.blake2b(self.count.to_bytes(8, "big"), key=self.secret).hexdigest()
             self.count += 1
-            self.ready = [digest[start : start + 16] for start in range(0, 128, 16)]
+            self.ready = TOKENS.findall(digest)
         return self.ready.pop()
 
     def tag(self) -> str:
