@@ -6,17 +6,6 @@ from collections.abc import Iterable
 
 from c2c_b2bua.call import transfer
 from c2c_b2bua.call.call import ENDED, RINGING_A, RINGING_B, Call
-from c2c_b2bua.call.news import (
-    CallBridged,
-    CallEnded,
-    LegAnswered,
-    LegFailed,
-    LegJoined,
-    LegRerouted,
-    LegRinging,
-    LegStays,
-    TransferAsked,
-)
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy, LegName
 from c2c_b2bua.call.snapshot import CallSnapshot, Keep, Rang, Release, snapshot_of
@@ -30,9 +19,9 @@ from c2c_b2bua.dialog.neighbours import Neighbours
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.stranger import answer_stranger
 from c2c_b2bua.dialog.stray import Strays
-from c2c_b2bua.registration.binding import Binding, Bound, Unbound
+from c2c_b2bua.registration.binding import Binding
 from c2c_b2bua.registration.registrar import REGISTRAR, Registrar
-from c2c_b2bua.registration.trunk import TrunkChanged, TrunkLine, TrunkOrder
+from c2c_b2bua.registration.trunk import TrunkLine, TrunkOrder
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Hop, Interfaces
 from c2c_b2bua.sip.message import Request, Response
@@ -44,10 +33,6 @@ from c2c_b2bua.transaction.actions import Action, Reply, Send, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
 
-NEWS = (
-    LegRinging, LegFailed, LegRerouted, LegAnswered, LegStays, LegJoined, TransferAsked, CallBridged,
-    CallEnded, Bound, Unbound, TrunkChanged,
-)  # fmt: skip
 EVENTS = (
     events.Ringing, events.Described, events.Answered, events.Refused, events.RangOut, events.Offered,
     events.OfferWanted, events.Reanswered, events.Rerefused, events.Refreshed, events.Acknowledged, events.Informed,
@@ -87,7 +72,6 @@ class B2bua(TransactionLayer):
         self.open_clients: dict[str, int] = {}
         """SIP Call-ID -> how many client transactions of that leg are not over."""
         self.carry_out |= {
-            **dict.fromkeys(NEWS, self.put_out),
             **dict.fromkeys(EVENTS, self.leg_event),
             events.TransferWanted: self.transfer_wanted,
             KeepLeg: self.keep_leg,

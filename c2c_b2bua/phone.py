@@ -10,10 +10,7 @@ import msgspec
 from c2c_b2bua.dialog.unacked import PATIENCE
 from c2c_b2bua.registration.registration import (
     Identity,
-    Registered,
     Registration,
-    RegistrationFailed,
-    Unregistered,
 )
 from c2c_b2bua.sdp import REVERSED, Origin, SessionDescription, held_answer, held_offer
 from c2c_b2bua.sip.errors import SipError
@@ -84,7 +81,6 @@ class Phone(TransactionLayer):
         self.manners = manners
         self.calls: dict[str, PhoneCall] = {}
         self.registration: Registration | None = None
-        self.carry_out |= dict.fromkeys((PhoneNews, Registered, RegistrationFailed, Unregistered), self.put_out)
 
     # ── its place ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -23,7 +23,7 @@ class Dialog:
 
         `flow`: what a phone registered over, and where its requests go unless a proxy asked to see them.
         """
-        self.call_id = invite.call_id
+        self.call_id = invite.headers["Call-ID"][0]
         self.local = invite.headers["From"]
         self.remote = response.headers["To"]
         self.remote_tag = response.to_tag or ""

@@ -27,20 +27,25 @@ GONE = (408, 481)
 
 def receive_response(leg: Leg, request: Request, response: Response, is_local: bool, now: float) -> Work:
     """A response to a request of this leg. `is_local`: ours, because nothing came (408) or went (503)."""
-    if response.status in AGAIN and leg.state != DOWN:
+    status = response.status
+    if status in AGAIN and leg.state != DOWN:
         again = try_again(leg, request, response)
         if again:
             return again
     if request is leg.invite:
-        return invite_response(leg, response, is_local, now)
-    if request is leg.probe and response.status >= 200:
+        if status < 200:
+            return provisional(leg, response, now)
+        if status < 300:
+            return accepted(leg, request, response, now)
+        return invite_refused(leg, response, is_local, now)
+    if request is leg.probe and status >= 200:
         leg.probe = None
         if is_local and leg.state == UP:
             leg.refresh = leg.reinvite = None
-            return leg.break_off(why_of(response.status, response, response.reason))
+            return leg.break_off(why_of(status, response, response.reason))
     if request is leg.reinvite:
         return reinvite_response(leg, request, response, now)
-    if request.method == "INVITE" and 200 <= response.status < 300:
+    if request.method == "INVITE" and 200 <= status < 300:
         return (accepted if is_first(request) else reinvite_response)(leg, request, response, now)
     if request is leg.refresh:
         return update_response(leg, response, now)
@@ -59,12 +64,8 @@ def receive_response(leg: Leg, request: Request, response: Response, is_local: b
     return []
 
 
-def invite_response(leg: Leg, response: Response, is_local: bool, now: float) -> Work:
+def invite_refused(leg: Leg, response: Response, is_local: bool, now: float) -> Work:
     status = response.status
-    if status < 200:
-        return provisional(leg, response, now)
-    if status < 300:
-        return accepted(leg, leg.invite, response, now) if leg.invite is not None else []
     if leg.state not in (INVITING, RINGING, CANCELLING):
         return []
     if leg.state == CANCELLING:
@@ -80,7 +81,8 @@ def invite_response(leg: Leg, response: Response, is_local: bool, now: float) ->
 def provisional(leg: Leg, response: Response, now: float) -> Work:
     first = not leg.heard
     leg.heard = True
-    work: Work | None = listen(leg, response) if response.status > 100 else []
+    says_more = response.status > 100 and ("RSeq" in response.headers or response.body != b"")
+    work: Work | None = listen(leg, response) if says_more else []
     if leg.state == CANCELLING:
         return [*(work or []), *(leg.cancel() if first else [])]
     if work is None or response.status < 180:

@@ -101,8 +101,8 @@ class Recorder(B2bua):
         self.tapes[order.call_id] = Tape(tokens)
         return tokens
 
-    def tokens_of(self, call_id: str) -> Tokens:
-        leg = self.legs.get(call_id)
+    def tokens_of(self, owner: str) -> Tokens:
+        leg = self.legs.get(owner)
         return leg.tokens if leg is not None else self.tokens
 
     # ── what goes in ─────────────────────────────────────────────────────────────────────────────────────────────

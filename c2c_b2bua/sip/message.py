@@ -17,8 +17,8 @@ Headers = dict[str, list[str]]
 
 MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
-LASTING_HEADERS = frozenset({"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Authorization",
-                             "Proxy-Authorization"})  # fmt: skip
+LASTING_HEADERS = ("Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Authorization",
+                   "Proxy-Authorization")  # fmt: skip
 LINE_ENDS_AND_NUL = b"\r\n\0"
 
 
@@ -140,7 +140,8 @@ class Message:
 
     def shorten(self) -> None:
         """Keep what a request is known by, and what its ACK, its CANCEL or the dialog of a late 2xx is made of."""
-        self.headers = {name: values for name, values in self.headers.items() if name in LASTING_HEADERS}
+        headers = self.headers
+        self.headers = {name: headers[name] for name in LASTING_HEADERS if name in headers}
         self.body = b""
 
     def let_go(self) -> None:
@@ -159,19 +160,16 @@ class Message:
 
     def __bytes__(self) -> bytes:
         """Print it. ValueError when a value holds a line end or NUL: such a message would say something else."""
-        body = self.body
-        lines = [self.start_line()]
-        for name, values in self.headers.items():
-            if len(values) == 1:
-                lines.append(f"{name}: {values[0]}")
-            else:
-                lines += [f"{name}: {value}" for value in values]
-        lines.append(f"Content-Length: {len(body)}\r\n\r\n")
-        text = "\r\n".join(lines)
+        body, headers = self.body, self.headers
+        try:
+            lines = [f"{name}: {value}" for name, (value,) in headers.items()]
+        except ValueError:  # one of them has several values
+            lines = [f"{name}: {value}" for name, values in headers.items() for value in values]
+        text = "\r\n".join([self.start_line(), *lines, f"Content-Length: {len(body)}\r\n\r\n"])
         head = text.encode("utf-8", "surrogateescape")
-        ends = len(lines) + 1
+        ends = len(lines) + 3
         if len(head.translate(None, LINE_ENDS_AND_NUL)) != len(head) - 2 * ends and has_bare(text, ends):
-            raise ValueError(f"a line end or NUL inside a header of {lines[0]!r}")
+            raise ValueError(f"a line end or NUL inside a header of {self.start_line()!r}")
         return head + body
 
 
@@ -181,7 +179,9 @@ class Request(Message):
     __slots__ = ("method", "tries", "uri", "version")
 
     def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None:
-        Message.__init__(self, headers, body)
+        self.headers = headers
+        self.body = body
+        self.flow = self.read_via = self.read_cseq = self.read_to_tag = self.addresses = None
         self.tries = 1
         """How many requests this one makes for the same purpose: more than 1 after a challenge."""
         self.method = method

@@ -7,7 +7,7 @@ from itertools import islice
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import known_cseq
-from c2c_b2bua.sip.glance import BLANKS, LINES, LONGEST_REST, RESPONSE_PATTERN, known_rest, read_rest
+from c2c_b2bua.sip.glance import BLANKS, LONGEST_REST, RESPONSE_PATTERN, known_rest, read_rest
 from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, has_bare
 from c2c_b2bua.sip.headers import SPELLINGS, canonical_name
 from c2c_b2bua.sip.message import Headers, Request, Response
@@ -83,8 +83,7 @@ def glance(head: str, body: bytes) -> Response | None:
     found = RESPONSE_PATTERN.match(head)
     if found is None or "\0" in head:
         return None
-    end = found.end()
-    text = head[end:]
+    text = head[found.end() :]
     rest = known_rest(text) if len(text) <= LONGEST_REST else read_rest(text)
     if rest is None:
         return None
@@ -97,17 +96,15 @@ def glance(head: str, body: bytes) -> Response | None:
     status, reason, via, branch, call_id, to, from_, later_to, later_call_id, cseq = found.groups()
     if (to is None) == (later_to is None) or (call_id is None) == (later_call_id is None):
         return None
-    if head.count("\n", 0, end) != LINES or "," in via or '"' in via:
+    to, call_id = (to or later_to).strip(BLANKS), call_id or later_call_id
+    if "\n" in via or "\n" in from_ or "\n" in to or "\n" in call_id or "\n" in reason or "," in via or '"' in via:
         return None
-    to = (to or later_to).strip(BLANKS)
-    headers: Headers = {
-        "Via": [via.strip(BLANKS)],
-        "From": [from_.strip(BLANKS)],
-        "To": [to],
-        "Call-ID": [(call_id or later_call_id).strip(BLANKS)],
-        "CSeq": [cseq],
-        **others,
-    }
+    headers = others.copy()
+    headers["Via"] = [via.strip(BLANKS)]
+    headers["From"] = [from_.strip(BLANKS)]
+    headers["To"] = [to]
+    headers["Call-ID"] = [call_id.strip(BLANKS)]
+    headers["CSeq"] = [cseq]
     response = Response(STATUSES[status], reason, headers, body)
     response.read_cseq = numbered = known_cseq(cseq)
     response.key = f"{branch.strip(BLANKS)} {numbered.method}"

@@ -38,7 +38,7 @@ class Tokens:
         return f"{self.engine}-{digest.hexdigest()}"
 
     def branch(self) -> str:
-        return f"z9hG4bK{self.engine}-{self.token()}"
+        return f"z9hG4bK{self.engine}-{self.ready.pop() if self.ready else self.token()}"
 
     def number(self, bound: int) -> int:
         """An integer from 0 to `bound` - 1."""

@@ -23,7 +23,6 @@ from c2c_b2bua.transaction.actions import (
     Action,
     Elsewhere,
     Forget,
-    Locate,
     Misdirected,
     Reply,
     Respond,
@@ -77,8 +76,8 @@ class TransactionLayer(Sending):
         self.others: set[str] = set()
         """Names of other engines, to which a message of theirs that comes to us can be passed on."""
         self.out: list[Action] = []
+        """What leaves when all is settled; should something fail on the way, with what is settled next."""
         self.carry_out: dict[type[Action], Callable[[Any, float], Work]] = {
-            Locate: self.put_out,
             SendRequest: self.send_request,
             SendAck: self.send_ack,
             Reply: self.reply,
@@ -87,6 +86,7 @@ class TransactionLayer(Sending):
             Unacknowledged: self.unacknowledged,
             Forget: self.forget,
         }
+        """Action -> what it makes us do; one that is not here is for outside."""
 
     # ── what the user of the layer does ──────────────────────────────────────────────────────────────────────────
 
@@ -148,7 +148,9 @@ class TransactionLayer(Sending):
         while heap and heap[0][0] <= now:
             _, _, self.acting, name = timers.pop()
             machine = self.machine_of(self.acting)
-            work = machine.timer(name, now) if machine is not None else []
+            if machine is None:
+                continue
+            work = machine.timer(name, now)
             if work:
                 if name in REPEATING and isinstance(machine, Transaction):
                     self.repeated(machine, now)
@@ -158,7 +160,8 @@ class TransactionLayer(Sending):
     @property
     def next_due(self) -> float | None:
         """When `tick` has something to do."""
-        return self.timers.next_due
+        heap = self.timers.heap
+        return heap[0][0] if heap else None
 
     def located(self, ticket: int, targets: Sequence[Target], now: float) -> list[Action]:
         """The answer to `Locate`: where the hop is, best first; empty: nowhere."""
@@ -295,29 +298,24 @@ class TransactionLayer(Sending):
     # ── settling ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def settle(self, work: Work, now: float) -> list[Action]:
-        """Carry out actions until none is left; what they cause joins the end of the line. Returns those for outside.
-
-        Those that are most of all, sends and timers, take the short way.
-        """
-        carry_out, out, timers = self.carry_out, self.out, self.timers
+        """Carry out actions until none is left; what they cause joins the end of the line. Returns those for outside."""
+        find, timers = self.carry_out.get, self.timers
+        set_timer, out = timers.set, self.out
         for action in work:
-            kind = type(action)
-            if kind is Send:
+            if type(action) is StartTimer:
+                set_timer(action.at, action.key, action.name)
+                continue
+            carry_out = find(type(action))
+            if carry_out is None:
                 out.append(action)
-            elif type(action) is StartTimer:
-                timers.set(action.at, action.key, action.name)
-            else:
-                more = carry_out[kind](action, now)
-                if more:
-                    work += more
-        self.out = []
-        if timers.size > timers.swept_to:
+                continue
+            more = carry_out(action, now)
+            if more:
+                work += more
+        if timers.count - timers.gone > timers.swept_to:
             timers.sweep(self.machine_of)
+        self.out = []
         return out
-
-    def put_out(self, action: Action, now: float) -> Work:
-        self.out.append(action)
-        return []
 
     def machine_of(self, key: str) -> Machine | None:
         return self.clients.get(key) or self.servers.get(key) or self.machine(key)
@@ -326,7 +324,7 @@ class TransactionLayer(Sending):
         key = action.key
         client = self.clients.pop(key, None)
         if client is not None:
-            if self.searches:
+            if key in self.searches:
                 self.searches.pop(key, None)
             self.over(client.owner)
         elif self.servers.pop(key, None) is None:

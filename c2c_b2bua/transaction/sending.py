@@ -56,8 +56,8 @@ class Sending:
         """Where a request of `owner` goes that was meant for the stream `flow`; None: to its `hop`."""
         return flow
 
-    def tokens_of(self, call_id: str) -> Tokens:
-        """Where the tokens for messages of this Call-ID are drawn."""
+    def tokens_of(self, owner: str) -> Tokens:
+        """Where the tokens for messages of this owner, or with this Call-ID, are drawn."""
         return self.tokens
 
     def opened(self, owner: str, method: str, now: float) -> None:
@@ -119,20 +119,20 @@ class Sending:
     ) -> Work:
         """Open the client transaction; a request too long for UDP takes TCP where we have it, and has not failed there."""
         request = action.request
-        branch, data = self.stamp(request, flow)
+        branch, data = self.stamp(action.owner, request, flow)
         if len(data) > MTU_LIMIT and flow.transport == "UDP" and action.flow is None and not after_stream:
             stream = self.interfaces.over("TCP", flow)
             if stream is not None:
                 request.headers["Via"] = []
-                branch, data = self.stamp(request, stream)
+                branch, data = self.stamp(action.owner, request, stream)
                 search = search or Search(action, [])
                 search.rest.insert(0, Attempt(flow, True))
                 flow = stream
-        method = request.method
-        key = client_key(branch, method)
-        transaction = (InviteClient if method == "INVITE" else Client)(key, action.owner, flow, request, data)
-        self.clients[key] = transaction
-        self.opened(action.owner, method, now)
+        method, owner = request.method, action.owner
+        key = f"{branch} {method}"
+        kind = InviteClient if method == "INVITE" else Client
+        transaction = self.clients[key] = kind(key, owner, flow, request, data)
+        self.opened(owner, method, now)
         work = transaction.start(now)
         if search is not None:
             self.searches[key] = search
@@ -150,7 +150,7 @@ class Sending:
             ack.start = ack.rest = ""
         return [ack.sent]
 
-    def stamp(self, request: Request, flow: Flow) -> tuple[str, bytes]:
+    def stamp(self, owner: str, request: Request, flow: Flow) -> tuple[str, bytes]:
         """Print a request with what depends on its flow: a Via, unless it shares that of its INVITE, and our Contact.
 
         Returns its branch too.
@@ -161,7 +161,7 @@ class Sending:
         if headers["Via"]:
             branch = request.branch
         else:
-            branch = self.tokens_of(request.call_id).branch()
+            branch = self.tokens_of(owner).branch()
             headers["Via"] = [f"{interface.via}{branch};rport"]
             request.read_via = None
         if "Contact" in headers:
@@ -178,8 +178,10 @@ class Sending:
     def respond(self, action: Respond, now: float) -> Work:
         """A response of a client transaction: to its user, unless there is another target to try."""
         request, response = action.request, action.response
+        if not self.searches:
+            return self.responded(action.owner, request, response, action.is_local, now)
         search = None
-        if self.searches and request.headers.get("Via"):
+        if request.headers.get("Via"):
             key = client_key(request.branch, request.method)
             search = self.searches.get(key)
         if search is None:

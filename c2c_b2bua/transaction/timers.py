@@ -19,17 +19,17 @@ class Timers:
     should one be due before the last of its queue, it goes on the heap by itself.
     """
 
-    __slots__ = ("count", "heap", "queues", "size", "swept_to")
+    __slots__ = ("count", "gone", "heap", "queues", "swept_to")
 
     def __init__(self, lasting: Iterable[str]) -> None:
         self.heap: list[Timer] = []
         self.queues: dict[str, deque[Timer]] = {name: deque() for name in lasting}
-        self.count = 0
-        self.size = 0
+        self.count = self.gone = 0
+        """How many were ever set, and are not any more."""
         self.swept_to = SWEEP_FROM
 
     def __len__(self) -> int:
-        return self.size
+        return self.count - self.gone
 
     def __iter__(self) -> Iterator[Timer]:
         """All of them, in no order."""
@@ -49,24 +49,20 @@ class Timers:
 
     def set(self, at: float, key: str, name: str) -> None:
         self.count = order = self.count + 1
-        self.size += 1
         timer = (at, order, key, name)
         queue = self.queues.get(name)
-        if queue is None:
-            heappush(self.heap, timer)
-        elif not queue:
+        if queue and at >= queue[-1][0]:
             queue.append(timer)
-            heappush(self.heap, timer)
-        elif at >= queue[-1][0]:
+            return
+        if queue is not None and not queue:
             queue.append(timer)
-        else:
-            heappush(self.heap, timer)
+        heappush(self.heap, timer)
 
     def pop(self) -> Timer:
         """Take the one that is due first."""
         heap = self.heap
         timer = heap[0]
-        self.size -= 1
+        self.gone += 1
         queue = self.queues.get(timer[3])
         if queue and queue[0] is timer:
             queue.popleft()
@@ -79,11 +75,12 @@ class Timers:
     def sweep(self, is_there: Callable[[str], object]) -> None:
         """Drop those whose machine is gone."""
         heap = [timer for timer in self.heap if not self.is_first(timer) and is_there(timer[2])]
-        self.size = len(heap)
+        size = len(heap)
         for name, queue in self.queues.items():
             self.queues[name] = kept = deque(timer for timer in queue if is_there(timer[2]))
-            self.size += len(kept)
+            size += len(kept)
             heap += [*kept][:1]
         heapify(heap)
         self.heap[:] = heap
-        self.swept_to = max(SWEEP_FROM, 2 * self.size)
+        self.gone = self.count - size
+        self.swept_to = max(SWEEP_FROM, 2 * size)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from c2c_b2bua.b2bua import EVENTS
-from c2c_b2bua.dialog.actions import ForgetLeg
 from c2c_b2bua.dialog.events import LegEvent
 from c2c_b2bua.dialog.leg import Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
@@ -45,7 +43,6 @@ class OneLeg(TransactionLayer):
         self.wire: list[bytes] = []
         self.told: list[LegEvent] = []
         self.count = 0
-        self.carry_out |= {**dict.fromkeys(EVENTS, self.put_out), ForgetLeg: self.put_out}
 
     # ── as user of the layer ─────────────────────────────────────────────────────────────────────────────────────
 
