@@ -195,7 +195,7 @@ class Request(Message):
         """Read what a request is sorted by; SipError names the first thing wrong. Enough inside a dialog of ours."""
         if self.version.upper() != "SIP/2.0":
             raise SipError(f"{self.version} is not spoken here", 505)
-        _ = self.branch, self.call_id, self.tag("From"), self.tag("To")
+        _ = self.branch, self.call_id, self.tag("From"), self.to_tag
         if self.cseq.method != self.method:
             raise SipError(f"CSeq names {self.cseq.method}, the request line {self.method}")
 
