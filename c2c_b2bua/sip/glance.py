@@ -12,9 +12,11 @@ from c2c_b2bua.sip.headers import SPELLINGS
 
 # Call-ID stands before From or behind To, To before or behind From: three orders cover the stacks we know.
 # One character left out of a class is looked for twice as fast as two are: bare line feeds are looked for afterwards.
+# Each part ends where the next one begins and nowhere else, so that no text takes more time than its length.
 VALUE = r"([^\r]+)\r\n"
 RESPONSE_PATTERN = re.compile(
-    rf"SIP/2\.0 ([1-6][0-9]{{2}}) ([^\r]*)\r\nVia: ([^\r;]+(?:;[^\r;]+)*?;branch=([^\r;]+)[^\r]*)\r\n"
+    rf"SIP/2\.0 ([1-6][0-9]{{2}}) ([^\r]*)\r\n"
+    r"Via: ([^\r;]+(?:;(?!branch=)[^\r;]+)*;branch=([^\r;]+)(?:;[^\r]*)?)\r\n"
     rf"(?:Call-ID: {VALUE})?(?:To: {VALUE})?From: {VALUE}(?:To: {VALUE})?(?:Call-ID: {VALUE})?"
     r"CSeq:[ \t]*([0-9]{1,9} [A-Z]+)[ \t]*\r\n"
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from c2c_b2bua.sip.message import Response
@@ -102,3 +104,13 @@ def test_what_a_response_is_sorted_by_is_what_reading_closely_finds(via: str, to
     assert seen is not None and isinstance(closely, Response)
     assert seen.key == response_key(closely) == "z9hG4bK1 INVITE"
     assert (seen.to_tag, seen.cseq) == (closely.to_tag, closely.cseq)
+
+
+@pytest.mark.parametrize(
+    "via", ["x;branch=" + "a" * 60_000, "x" + ";branch=a" * 7_000, "x" + ";a" * 30_000, "a" * 60_000, ";" * 60_000]
+)
+def test_long_nonsense_takes_no_more_time_than_its_length(via: str) -> None:
+    """One of these took ten seconds with a pattern whose parts could share out the text in many ways."""
+    started = process_time()
+    assert read(f"Via: SIP/2.0/UDP {via}", TO, CALL_ID, CSEQ, "Server: x")[0] is None
+    assert process_time() - started < 2
