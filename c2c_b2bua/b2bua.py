@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from c2c_b2bua.call import transfer
-from c2c_b2bua.call.call import ENDED, RINGING_A, RINGING_B, Call
+from c2c_b2bua.call.call import ENDED, Call
+from c2c_b2bua.call.ledger import Ledger
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import EndedBy, LegName
-from c2c_b2bua.call.snapshot import CallSnapshot, Keep, Rang, Release, snapshot_of
+from c2c_b2bua.call.snapshot import KeptCall
 from c2c_b2bua.call.takeover import resume, revived
 from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.actions import ForgetLeg, KeepLeg
-from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, Leg
+from c2c_b2bua.dialog.leg import DOWN, INVITING, Leg
 from c2c_b2bua.dialog.leg_requests import acknowledged, cancelled, is_of_dialog, receive_request
 from c2c_b2bua.dialog.leg_responses import receive_response
 from c2c_b2bua.dialog.neighbours import Neighbours
@@ -29,7 +30,7 @@ from c2c_b2bua.sip.reason import HUNG_UP, Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT
 from c2c_b2bua.sip.uri import Uri
-from c2c_b2bua.transaction.actions import Action, Reply, Send, Work
+from c2c_b2bua.transaction.actions import Action, Reply, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
 
@@ -51,15 +52,6 @@ class B2bua(TransactionLayer):
         self, interfaces: Interfaces, tokens: Tokens, answer_strangers: bool = False, keeps: bool = False
     ) -> None:
         super().__init__(interfaces, tokens)
-        self.keeps = keeps
-        self.touched: dict[str, Call] = {}
-        """Calls that stand otherwise than they were last kept."""
-        self.newcomer: Call | None = None
-        """One of them whose order is not kept yet."""
-        self.lingering: dict[str, list[Leg]] = {}
-        """Id of a call -> legs it has rung that may linger on after it has done with them."""
-        self.remains: dict[str, Call] = {}
-        """Calls that have ended, and of which legs linger on."""
         self.answer_strangers = answer_strangers
         self.registrar = Registrar(tokens)
         self.neighbours = Neighbours()
@@ -69,6 +61,7 @@ class B2bua(TransactionLayer):
         self.calls: dict[str, Call] = {}
         self.legs: dict[str, Leg] = {}
         """SIP Call-ID -> leg, until its INVITE can bring no more 2xx."""
+        self.ledger = Ledger(self, self.legs) if keeps else None
         self.open_clients: dict[str, int] = {}
         """SIP Call-ID -> how many client transactions of that leg are not over."""
         self.carry_out |= {
@@ -87,8 +80,8 @@ class B2bua(TransactionLayer):
         self.calls[order.call_id] = call
         self.legs[call.a.key] = call.a
         self.legs[call.b.key] = call.b
-        if self.keeps:
-            self.touched[call.id] = self.newcomer = call
+        if self.ledger is not None:
+            self.ledger.touched[call.id] = call
         return self.settle(call.start(now), now)
 
     def tokens_for(self, order: CallOrder) -> Tokens:
@@ -100,12 +93,16 @@ class B2bua(TransactionLayer):
         call = self.calls.get(call_id)
         return [] if call is None else self.settle(call.end(ended_by, why, now), now)
 
-    def take_over(self, order: CallOrder, kept: CallSnapshot, now: float) -> list[Action]:
+    def take_over(self, kept: KeptCall, now: float) -> list[Action]:
         """Go on with a call of a process that was killed, or end it. SipError when a leg of it cannot be reached any more."""
-        call, lingering, work = revived(order, kept, self, now)
-        (self.calls if call.state != ENDED else self.remains)[call.id] = call
-        if lingering:
-            self.lingering[call.id] = lingering
+        call, lingering, work = revived(kept, self, now)
+        if call.state != ENDED:
+            self.calls[call.id] = call
+        if self.ledger is not None:
+            if call.state == ENDED:
+                self.ledger.remains[call.id] = call
+            if lingering:
+                self.ledger.lingering[call.id] = lingering
         for leg in (*call.legs, *lingering) if call.state != ENDED else lingering:
             if leg.state == DOWN:
                 continue
@@ -216,8 +213,8 @@ class B2bua(TransactionLayer):
         call = self.calls.get(event.call)
         if call is None:
             return []
-        if self.keeps:
-            self.touched[call.id] = call
+        if self.ledger is not None:
+            self.ledger.touched[call.id] = call
         return call.receive(event, now)
 
     # ── what has to be remembered ────────────────────────────────────────────────────────────────────────────────
@@ -225,57 +222,27 @@ class B2bua(TransactionLayer):
     def settle(self, work: Work, now: float) -> list[Action]:
         """What has changed of calls is said before what this makes go out."""
         out = TransactionLayer.settle(self, work, now)
-        if not self.keeps or not self.touched:
-            return out
-        touched, self.touched = self.touched, {}
-        newcomer, self.newcomer = self.newcomer, None
-        kept: list[Action] = []
-        is_silent = not any(type(action) is Send for action in out)
-        for call in touched.values():
-            if is_silent and call.state in (RINGING_A, RINGING_B) and call is not newcomer:
-                # What rings is taken back, whatever else became of it: only its record needs to know.
-                rang = {leg.key: leg.ringing_at for leg in call.legs if leg.ringing_at is not None}
-                kept.append(Rang(call.id, rang))
-                continue
-            lingering = self.those_that_linger(call)
-            if call.state != ENDED or lingering:
-                order = call.order if call is newcomer else None
-                kept.append(Keep(call.id, snapshot_of(call, lingering, self), order))
-            else:
-                self.remains.pop(call.id, None)
-                out.append(Release(call.id))
-        return kept + out
+        ledger = self.ledger
+        return out if ledger is None or not ledger.touched else ledger.told(out)
 
-    def those_that_linger(self, call: Call) -> list[Leg]:
-        """Legs whose phone may ring yet, of which their call does not know any more."""
-        is_over = call.state == ENDED
-        known = self.lingering.get(call.id)
-        if known is None and not is_over:
-            return []
-        candidates = {leg.key: leg for leg in (*(known or ()), *call.legs)}.values()
-        left = [leg for leg in candidates if leg.key in self.legs and leg.state != DOWN]
-        if left:
-            self.lingering[call.id] = left
-        else:
-            self.lingering.pop(call.id, None)
-        if is_over:
-            self.remains[call.id] = call
-            return left
-        return [leg for leg in left if leg.state in (CANCELLING, ENDING) and leg not in call.legs]
+    def keep_anew(self) -> None:
+        """What was kept last is lost: all of a call is said again when it changes next."""
+        if self.ledger is not None:
+            self.ledger.written.clear()
 
     def touch(self, leg: Leg) -> None:
         """Something about a leg has changed that is not told as an event."""
-        if not self.keeps:
-            return
-        call = self.calls.get(leg.call) or self.remains.get(leg.call)
-        if call is not None:
-            self.touched[call.id] = call
+        ledger = self.ledger
+        if ledger is not None and leg.call not in ledger.touched:
+            call = self.calls.get(leg.call) or ledger.remains.get(leg.call)
+            if call is not None:
+                ledger.touched[call.id] = call
 
     def let_go(self, key: str) -> None:
         """A leg is over."""
         leg = self.legs.pop(key, None)
-        if self.keeps and leg is not None and leg.call in self.remains:
-            self.touched[leg.call] = self.remains[leg.call]
+        if self.ledger is not None and leg is not None:
+            self.ledger.let_go(leg)
 
     def transfer_wanted(self, event: events.TransferWanted, now: float) -> Work:
         """A REFER; one that names another dialog of ours joins two calls."""
@@ -283,8 +250,8 @@ class B2bua(TransactionLayer):
         replaced = transfer.replaced_by(event.replaces, self.legs) if event.replaces else None
         second = self.calls.get(replaced.call) if replaced is not None else None
         if call is not None and second is not None and replaced is not None:
-            if self.keeps:
-                self.touched |= {call.id: call, second.id: second}
+            if self.ledger is not None:
+                self.ledger.touched |= {call.id: call, second.id: second}
             return transfer.attended(call, event, second, replaced, now)
         return self.leg_event(event, now)
 
@@ -354,8 +321,8 @@ class B2bua(TransactionLayer):
 
     def keep_leg(self, action: KeepLeg, now: float) -> Work:
         leg = self.legs[action.leg.key] = action.leg
-        if self.keeps:
-            self.lingering.setdefault(leg.call, []).append(leg)
+        if self.ledger is not None:
+            self.ledger.rung(leg)
         return []
 
     def forget_leg(self, action: ForgetLeg, now: float) -> Work:
@@ -366,8 +333,8 @@ class B2bua(TransactionLayer):
     def forgotten(self, key: str) -> None:
         call = self.calls.pop(key, None)
         if call is not None:
-            if self.keeps:
-                self.touched[key] = call
+            if self.ledger is not None:
+                self.ledger.touched[key] = call
             self.drop(leg for leg in call.legs if leg.key not in self.open_clients)
 
     def drop(self, legs: Iterable[Leg]) -> None:

@@ -30,6 +30,8 @@ from c2c_b2bua.transaction.actions import Action, Locate, Misdirected, Send
 SIGN_OF_LIFE = 2.0
 """Seconds that a phone which said nothing yet has, when we stop, to say it rings, so that it can be told not to."""
 OUR_FAULT = Why("NORMAL_TEMPORARY_FAILURE", 500, "internal error")
+LATER = 0.1
+"""Seconds that what has changed of calls may wait to be kept when nothing is sent for it: many are written at once."""
 PARTING = 1.0
 """Seconds between two looks at the streams that nobody needs, once another engine has taken our place."""
 LEAVING = 2.0
@@ -57,6 +59,8 @@ class Engine(Shell):
         self.idle = asyncio.Event()
         self.left = asyncio.Event()
         """No trunk has us registered any more."""
+        self.is_saving = False
+        """`save` is going to be called."""
         self.is_closing = False
         self.cancelled = asyncio.Event()
         """Set, while closing, once no leg is left that waits to be cancelled."""
@@ -179,6 +183,12 @@ class Engine(Shell):
     async def recount(self) -> None:
         """Have `counts` as they are now, where they are counted elsewhere."""
 
+    def save(self) -> None:
+        """Write what nothing was sent for."""
+        self.is_saving = False
+        if self.kept is not None:
+            self.kept.save()
+
     def inherit(self) -> None:
         """Go on with the calls of a process that was killed beside us."""
         if self.kept is not None:
@@ -238,8 +248,12 @@ class Engine(Shell):
         return any(leg.state == CANCELLING for leg in self.core.legs.values())
 
     def settle(self) -> None:
-        if self.kept is not None:
-            self.kept.write()
+        kept = self.kept
+        if kept is not None:
+            kept.write()
+            if kept.waits and not self.is_saving:
+                self.is_saving = True
+                self.loop.call_later(LATER, self.save)
         super().settle()
         if self.is_closing and not self.cancelling:
             self.cancelled.set()

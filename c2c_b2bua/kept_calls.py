@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from glob import escape
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from c2c_b2bua.b2bua import B2bua
@@ -13,28 +14,24 @@ from c2c_b2bua.call.call import ENDED
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.call.snapshot import (
-    ORDER,
     RANG,
     RECORD,
     STATE,
     Keep,
     Rang,
     Release,
-    decode_order,
-    decode_rang,
     decode_record,
     decode_snapshot,
     encode,
+    read,
     with_passwords,
-    with_rang,
-    without_passwords,
 )
 from c2c_b2bua.storage.journal import Journal, Parts
 from c2c_b2bua.transaction.actions import Action
 
 log = structlog.get_logger()
 
-
+KEPT = frozenset({Keep, Release, Rang, CallEnded})
 MOST_PROCESSES = 8
 """That may have calls of one database at a time, each in a file of its own."""
 WORKER = ".worker"
@@ -55,6 +52,10 @@ class KeptCalls:
         self.passwords = passwords
         self.half_done: set[str] = set()
         """Calls of which one of the two has happened."""
+        self.later: dict[str, CallRecord] = {}
+        """Records of calls that have ended: they need not be written yet, and not at all if they are safe by then."""
+        self.is_urgent = False
+        """Something was heard that has to be safe before anything is sent."""
         self.core: B2bua | None = None
         self.ended: dict[str, CallRecord] = {}
         """Calls that had ended when the process before this one was killed, or have ended since, unheard."""
@@ -117,16 +118,14 @@ class KeptCalls:
     ) -> None:
         for call_id, parts in left.items():
             try:
-                snapshot = decode_snapshot(parts[STATE])
-                if RANG in parts:
-                    snapshot = with_rang(snapshot, decode_rang(parts[RANG]))
                 if RECORD in parts:
                     self.ended[call_id] = decode_record(parts[RECORD])
-                    if snapshot.state != ENDED:
+                    if decode_snapshot(parts[STATE]).state != ENDED:
                         self.half_done.add(call_id)
                         continue
-                order = with_passwords(decode_order(parts[ORDER]), self.passwords)
-                actions = core.take_over(order, snapshot, now)
+                kept = read(parts)
+                order = with_passwords(kept.order, self.passwords)
+                actions = core.take_over(msgspec.structs.replace(kept, order=order), now)
             except Exception:
                 log.exception("a call cannot be taken over", call_id=call_id)
                 self.journal.drop(call_id)
@@ -150,29 +149,55 @@ class KeptCalls:
             tell(news)
 
     def close(self) -> None:
+        self.save()
         self.journal.close()
 
     def write(self) -> None:
-        """What was heard is safe from a kill when this returns: only then may go out what the core sends."""
+        """What was heard that is urgent is safe from a kill when this returns: only then may go out what the core sends."""
+        if not self.is_urgent:
+            return
+        self.is_urgent = False
+        if self.later:
+            # Who knows that a call has ended, because legs of it linger, has to know how.
+            for call_id in self.later.keys() & self.journal.noted.keys():
+                self.journal.note(call_id, {RECORD: encode(self.later.pop(call_id))})
         self.journal.write()
+        if self.journal.is_failing and self.core is not None:
+            self.core.keep_anew()
+
+    @property
+    def waits(self) -> bool:
+        """There is something that `save` has to be called for, soon."""
+        return bool(self.later or self.journal.noted)
+
+    def save(self) -> None:
+        """All that was heard is safe from a kill when this returns."""
+        for call_id, record in self.later.items():
+            self.journal.note(call_id, {RECORD: encode(record)})
+        self.later.clear()
+        self.is_urgent = True
+        self.write()
 
     def hear(self, action: Action) -> bool:
         """What the core says of its calls; True when nobody else is to hear it now. `write` has to follow."""
-        if isinstance(action, Keep):
-            parts = {STATE: encode(action.snapshot)}
-            if action.order is not None:
-                parts[ORDER] = encode(without_passwords(action.order))
-            self.journal.note(action.call_id, parts)
-            return True
-        if isinstance(action, Rang):
-            self.journal.note(action.call_id, {RANG: encode(action.at)})
-            return True
-        if isinstance(action, Release):
-            self.done(action.call_id)
-            return True
-        if isinstance(action, CallEnded):
-            self.journal.note(action.call_id, {RECORD: encode(action.record)})
-        if self.held is None or not isinstance(action, CallNews) or action.call_id not in self.taken:
+        kind = type(action)
+        if kind in KEPT:
+            if isinstance(action, Keep):
+                self.journal.note(action.call_id, action.parts)
+                self.is_urgent = self.is_urgent or action.is_urgent
+                return True
+            if isinstance(action, Release):
+                self.done(action.call_id)
+                return True
+            if isinstance(action, Rang):
+                self.journal.note(action.call_id, {RANG: encode(action.at)})
+                self.is_urgent = True
+                return True
+            if isinstance(action, CallEnded):
+                self.later[action.call_id] = action.record
+        if self.held is None:
+            return False
+        if not isinstance(action, CallNews) or action.call_id not in self.taken:
             return False
         if isinstance(action, CallEnded) and not self.are_known:
             self.ended[action.call_id] = action.record
@@ -187,6 +212,7 @@ class KeptCalls:
     def done(self, call_id: str) -> None:
         if call_id in self.half_done:
             self.half_done.discard(call_id)
+            self.later.pop(call_id, None)
             self.journal.drop(call_id)
         elif call_id in self.journal:
             self.half_done.add(call_id)

@@ -1,17 +1,33 @@
-"""What of a call outlives its process: the order once, and how the call stands whenever that changes."""
+"""What of a call outlives its process, in parts: the order once, then whatever changes.
+
+STEP                             WHAT IS WRITTEN                  A PROCESS THAT DOES NOT KNOW
+connect, INVITE to A             the order, how the call stands   could not stop A from ringing
+180 of A, of B                   since when they ring             would not have it in the record
+200 of A, INVITE to B            how it stands, A's dialog        would leave A waiting and B ringing
+200 of B, re-INVITE to A         how it stands, dialogs, media    would leave B waiting
+200 of A's re-INVITE, ACK        how it stands, media             would repeat the re-INVITE, and hear nothing (RFC 6026)
+hold, re-INVITE, UPDATE, INFO    how it stands, media             would not bring them across, or use a CSeq twice
+BYE of either, BYE to the other  how it stands                    would let the other wait for half a minute
+200 of the last BYE              later: the record                would say BYE once more, and then that the call ended
+its record is in the database    later: that it is over           would end it once more, and nobody would hear of it
+
+What is written later waits a moment, because nothing was sent for it: without it the next process does what it would
+do had the message been lost that it came from. Media is written from when B has answered: before that, whoever is there
+is hung up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from c2c_b2bua.call.call import ENDED, Call
+from c2c_b2bua.call.call import BRIDGED, ENDED, JOINING, NOBODY, RINGING_A, TRANSFERRING, Call
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord
-from c2c_b2bua.dialog.leg import Leg
+from c2c_b2bua.dialog.leg import IDLE, Leg
 from c2c_b2bua.dialog.party import Party
-from c2c_b2bua.dialog.snapshot import LegSnapshot, Snapshot, snapshot
+from c2c_b2bua.dialog.snapshot import Agreed, LegSnapshot, Snapshot, Written, agreed, newly_agreed, snapshot
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.transaction.actions import Action
@@ -19,10 +35,15 @@ from c2c_b2bua.transaction.layer import TransactionLayer
 
 ORDER, STATE, RECORD, RANG = 0, 1, 2, 3
 """The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, `CallRecord` once it has ended, `at` of `Rang`."""
+AGREED = 16
+"""The first of the parts that are an `Agreed`, each by the number of its leg."""
+Parts = dict[int, bytes]
+JOINED = (JOINING, BRIDGED, TRANSFERRING)
+"""Where a call goes on with what was said of media."""
 
 
 class CallSnapshot(Snapshot, frozen=True, gc=False):
-    """A call between two events; `legs` are `a`, `b`, then those beside them, none of a call that has ended.
+    """A call between two events; `legs` are `a`, `b` once it is rung, then those beside them, none once it has ended.
 
     `lingering` are legs that the call has done with, but whose phone may turn up yet and is then to be told.
     """
@@ -30,12 +51,12 @@ class CallSnapshot(Snapshot, frozen=True, gc=False):
     state: str
     address: str
     accepted_at: float
-    legs: tuple[LegSnapshot, ...]
+    legs: list[LegSnapshot]
     bridged_at: float | None = None
     ended_by: EndedBy | None = None
     why: Why | None = None
-    owed: tuple[str, ...] = ()
-    backing_off: tuple[str, ...] = ()
+    owed: frozenset[str] = NOBODY
+    backing_off: frozenset[str] = NOBODY
     tellings: int = 0
     retries: int = 0
     relay: tuple[str, str] | None = None
@@ -45,12 +66,20 @@ class CallSnapshot(Snapshot, frozen=True, gc=False):
     early: SessionDescription | None = None
 
 
+class KeptCall(msgspec.Struct, frozen=True):
+    """All that is known of a call; `agreed` by the names of its legs."""
+
+    order: CallOrder
+    snapshot: CallSnapshot
+    agreed: dict[str, Agreed] = {}
+
+
 class Keep(Action, frozen=True, gc=False):
-    """Remember this of a call, before anything that follows is done; `order` comes with the first one."""
+    """Remember this of a call, in place of the parts of that number; `is_urgent`: before anything that follows is done."""
 
     call_id: str
-    snapshot: CallSnapshot
-    order: CallOrder | None
+    parts: Parts
+    is_urgent: bool
 
 
 class Rang(Action, frozen=True, gc=False):
@@ -69,6 +98,7 @@ class Release(Action, frozen=True, gc=False):
 encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(CallOrder).decode
 decode_snapshot = msgspec.msgpack.Decoder(CallSnapshot).decode
+decode_agreed = msgspec.msgpack.Decoder(Agreed).decode
 decode_rang = msgspec.msgpack.Decoder(dict[str, float]).decode
 decode_record = msgspec.msgpack.Decoder(CallRecord).decode
 
@@ -81,34 +111,70 @@ def parties_of(order: CallOrder) -> tuple[Party, ...]:
     return (order.a, order.b, *(party for group in groups for party in group))
 
 
-def snapshot_of(call: Call, lingering: Iterable[Leg], layer: TransactionLayer) -> CallSnapshot:
+def parts_of(call: Call, lingering: list[Leg], layer: TransactionLayer, written: dict[str, Written]) -> Parts:
+    """What of a call has to be written; `written` is of what that was done before, by the names of its legs."""
     parties = parties_of(call.order)
-    return CallSnapshot(
+    legs = call.legs
+    if call.state == ENDED:
+        legs = ()
+    elif call.state == RINGING_A and call.b.state == IDLE and len(legs) == 2:
+        legs = (call.a,)
+    kept = CallSnapshot(
         call.state,
         call.address,
         call.accepted_at,
-        tuple([snapshot(leg, parties, layer) for leg in call.legs]) if call.state != ENDED else (),
+        [snapshot(leg, parties, layer) for leg in legs],
         call.bridged_at,
         call.ended_by,
         call.why,
-        tuple(call.owed),
-        tuple(call.backing_off),
+        call.owed,
+        call.backing_off,
         call.tellings,
         call.retries,
         call.relay,
         call.named,
         call.attempts,
-        tuple([snapshot(leg, parties, layer) for leg in lingering]),
+        tuple([snapshot(leg, parties, layer) for leg in lingering]) if lingering else (),
         call.early,
     )
+    parts = {STATE: encode(kept)}
+    is_joined = call.state in JOINED
+    for leg in (*legs, *lingering):
+        dialog = leg.dialog
+        if dialog is not None:
+            what = newly_agreed(leg, dialog, is_joined, written.get(leg.name))
+            if what is not None:
+                parts[part_of(leg.name)] = encode(agreed(leg, what))
+                written[leg.name] = what
+    return parts
+
+
+def order_part(order: CallOrder) -> bytes:
+    return encode(without_passwords(order))
+
+
+def part_of(name: str) -> int:
+    """The part that is the `Agreed` of a leg called so: `a` and `b` are 0 and 1, `b3` is 3."""
+    return AGREED + (int(name[1:]) if len(name) > 1 else name == "b")
+
+
+def read(parts: Parts) -> KeptCall:
+    """The call that these are the parts of; KeyError, or msgspec's own, when they are not of any."""
+    kept = decode_snapshot(parts[STATE])
+    if RANG in parts:
+        kept = with_rang(kept, decode_rang(parts[RANG]))
+    found = {
+        leg.name: decode_agreed(parts[part_of(leg.name)]) for leg in (*kept.legs, *kept.lingering) if leg.has_dialog
+    }
+    return KeptCall(decode_order(parts[ORDER]), kept, found)
 
 
 def with_rang(kept: CallSnapshot, at: Mapping[str, float]) -> CallSnapshot:
     """The snapshot, with what `Rang` said after it."""
-    legs = tuple(
+    legs = [
         msgspec.structs.replace(leg, ringing_at=at[leg.key]) if leg.ringing_at is None and leg.key in at else leg
         for leg in kept.legs
-    )
+    ]
     return msgspec.structs.replace(kept, legs=legs)
 
 
@@ -131,7 +197,10 @@ def changed(order: CallOrder, change: Callable[[Party], Party]) -> CallOrder:
 
 def without_passwords(order: CallOrder) -> CallOrder:
     """As it may be written down: the configuration has the passwords of trunks."""
-    if not any(party.password and party.trunk for party in parties_of(order)):
+    for party in parties_of(order):
+        if party.password and party.trunk:
+            break
+    else:
         return order
     return changed(order, lambda party: msgspec.structs.replace(party, password="") if party.trunk else party)
 

@@ -17,7 +17,7 @@ import msgspec
 from c2c_b2bua.call import hunt, reinvite
 from c2c_b2bua.call.call import BRIDGED, ENDED, ENDING, JOINING, TRANSFERRING, Call
 from c2c_b2bua.call.order import CallOrder
-from c2c_b2bua.call.snapshot import CallSnapshot, changed, parties_of
+from c2c_b2bua.call.snapshot import KeptCall, changed, parties_of
 from c2c_b2bua.dialog.leg import UP, Leg
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.revival import flow_at, revive
@@ -35,22 +35,23 @@ PROBES_OF_STREAMS = (25.0, 35.0)
 GLARE = (2.1, 4.0)
 
 
-def revived(order: CallOrder, kept: CallSnapshot, layer: TransactionLayer, now: float) -> tuple[Call, list[Leg], Work]:
+def revived(found: KeptCall, layer: TransactionLayer, now: float) -> tuple[Call, list[Leg], Work]:
     """The call, the legs that linger, and what is to be done for them all once they are known.
 
     SipError when one of them cannot be reached any more.
     """
-    order = in_place(order, layer.interfaces)
+    order, kept = in_place(found.order, layer.interfaces), found.snapshot
     call = Call(order, layer.tokens, kept.address, kept.accepted_at)
     parties = parties_of(order)
     legs: list[Leg] = []
     work: Work = []
     for one in (*kept.legs, *kept.lingering):
-        leg, resumed = revive(one, order.call_id, parties, layer, now)
+        leg, resumed = revive(one, found.agreed.get(one.name), order.call_id, parties, layer, now)
         legs.append(leg)
         work += resumed
     if kept.legs:
-        call.a, call.b = legs[:2]
+        # A `b` that nobody has rung yet is as it was made.
+        call.a, call.b = (*legs[: len(kept.legs)], call.b)[:2]
         call.rivals = tuple(legs[2 : len(kept.legs)])
     call.state, call.bridged_at, call.ended_by, call.why = kept.state, kept.bridged_at, kept.ended_by, kept.why
     call.owed, call.backing_off = frozenset(kept.owed), frozenset(kept.backing_off)

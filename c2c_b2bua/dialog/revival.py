@@ -19,7 +19,7 @@ from c2c_b2bua.dialog.leg_refresh import target_refresh, watch
 from c2c_b2bua.dialog.offer_answer import ASKED, OFFERED, STABLE
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.session_timer import SessionTimer
-from c2c_b2bua.dialog.snapshot import DialogSnapshot, LegSnapshot, Place, Sent, SessionSnapshot
+from c2c_b2bua.dialog.snapshot import Agreed, LegSnapshot, Place, Sent, SessionSnapshot
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.flow import Flow, Interfaces
@@ -53,7 +53,12 @@ def flow_at(place: Place, interfaces: Interfaces) -> Flow:
 
 
 def revive(
-    kept: LegSnapshot, call: str, parties: tuple[Party, ...], layer: TransactionLayer, now: float
+    kept: LegSnapshot,
+    agreed: Agreed | None,
+    call: str,
+    parties: tuple[Party, ...],
+    layer: TransactionLayer,
+    now: float,
 ) -> tuple[Leg, Work]:
     """The leg, and what is to be done for it once the layer's user knows it. SipError when it cannot be reached at all."""
     party = parties[kept.party] if kept.stranger is None else kept.stranger
@@ -64,21 +69,22 @@ def revive(
     leg.answered_at, leg.ended_at = kept.answered_at, kept.ended_at
     leg.trail, leg.phrases = kept.trail, kept.phrases
     media = leg.media
-    media.state, media.local, media.remote = kept.media.state, kept.media.local, kept.media.remote
-    media.offered = kept.media.offered
+    media.state, media.offered = kept.media, kept.offered
     leg.takes_update = kept.takes_update
     if kept.terms is not None:
         leg.terms = Terms()
         leg.terms.offered, leg.terms.demanded = kept.terms
-    if kept.dialog is not None:
-        leg.dialog = dialog_of(leg, kept.dialog, layer.interfaces)
+    peer = kept.peer
+    if kept.has_dialog and agreed is not None:
+        leg.dialog = dialog_of(leg, kept, agreed, layer.interfaces)
+        media.local, media.remote, peer = agreed.local, agreed.remote, agreed.peer
     if kept.session is not None:
         leg.session = session_of(kept.session, kept.offer is None, now)
     if kept.state in (INVITING, RINGING, CANCELLING):
         return leg, take_back(leg, kept, layer, now)
-    if kept.peer is not None:
+    if peer is not None:
         leg.invite = Request("INVITE", party.uri, {})
-        leg.invite.flow = flow_at(kept.peer, layer.interfaces)
+        leg.invite.flow = flow_at(peer, layer.interfaces)
     if kept.state == ENDING:
         leg.sequence += JUMP
         leg.media.state, leg.media.offered = STABLE, None
@@ -86,15 +92,16 @@ def revive(
     return leg, go_on(leg, kept, layer, now) if kept.state == UP else []
 
 
-def dialog_of(leg: Leg, kept: DialogSnapshot, interfaces: Interfaces) -> Dialog:
+def dialog_of(leg: Leg, kept: LegSnapshot, agreed: Agreed, interfaces: Interfaces) -> Dialog:
+    known = agreed.dialog
     dialog = Dialog.__new__(Dialog)
     dialog.call_id = leg.key
-    dialog.local, dialog.remote, dialog.remote_tag = kept.local, kept.remote, kept.remote_tag
+    dialog.local, dialog.remote, dialog.remote_tag = known.local, known.remote, known.remote_tag
     # What the peer asked last it may ask again: whether it was answered, only the process that is gone could tell.
     dialog.remote_seq = None if kept.remote_seq is None else kept.remote_seq - 1
-    dialog.remote_target, dialog.routes = kept.remote_target, kept.routes
+    dialog.remote_target, dialog.routes = known.remote_target, known.routes
     dialog.given_flow = leg.party.flow
-    dialog.flow = None if kept.place is None else flow_at(kept.place, interfaces)
+    dialog.flow = None if known.place is None else flow_at(known.place, interfaces)
     if dialog.flow == dialog.given_flow:
         dialog.flow = dialog.given_flow
     dialog.plan_route()

@@ -2,6 +2,9 @@
 
 Kept are the dialog, what was said of media and session, and the transactions whose loss the peer would notice. Left out
 is what the peer or a timer brings again: challenges, early dialogs, INFO on its way, the ACKs of 2xx, our BYE and CANCEL.
+
+`LegSnapshot` is how it stands, written anew whenever its call changes; `Agreed` what is agreed with the peer, written
+when it is not what was written last.
 """
 
 from __future__ import annotations
@@ -40,17 +43,9 @@ class DialogSnapshot(Snapshot, frozen=True, gc=False):
     local: list[str]
     remote: list[str]
     remote_tag: str
-    remote_seq: int | None
     remote_target: Uri
     routes: list[str]
     place: Place | None
-
-
-class MediaSnapshot(Snapshot, frozen=True, gc=False):
-    state: str
-    local: SessionDescription | None
-    remote: SessionDescription | None
-    offered: SessionDescription | None
 
 
 class SessionSnapshot(Snapshot, frozen=True, gc=False):
@@ -82,6 +77,21 @@ class Asked(Snapshot, frozen=True, gc=False):
     sequence: int = 0
 
 
+class Agreed(Snapshot, frozen=True, gc=False):
+    """What is agreed with the peer: written once, and when it moves."""
+
+    dialog: DialogSnapshot
+    peer: Place | None
+    """Where the INVITE went last."""
+    local: SessionDescription | None
+    """What was said of media, unless that is not needed any more, or not yet."""
+    remote: SessionDescription | None
+
+
+Written = tuple[str, Dialog, Uri, Flow | None, SessionDescription | None, SessionDescription | None]
+"""What an `Agreed` was written of: the key of its leg, then what may be another object when it is to be written anew."""
+
+
 class LegSnapshot(Snapshot, frozen=True, gc=False):
     """`party` is the number of the party in the order; one that it does not know is in `stranger`."""
 
@@ -92,18 +102,11 @@ class LegSnapshot(Snapshot, frozen=True, gc=False):
     stranger: Party | None
     state: str
     sequence: int
-    media: MediaSnapshot
-    peer: Place | None = None
-    """Where the INVITE went last."""
-    invites: tuple[Sent, ...] = ()
-    owed_ack: Sent | None = None
-    dialog: DialogSnapshot | None = None
-    session: SessionSnapshot | None = None
-    takes_update: bool = False
-    terms: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-    offer: Sent | None = None
-    pending: tuple[Asked, ...] = ()
-    unacked: Asked | None = None
+    media: str
+    """Who owes whom a description."""
+    has_dialog: bool
+    """There is an `Agreed`."""
+    remote_seq: int | None = None
     why: Why | None = None
     sip_code: int | None = None
     sip_reason: str | None = None
@@ -113,35 +116,36 @@ class LegSnapshot(Snapshot, frozen=True, gc=False):
     ended_at: float | None = None
     trail: bytes = b""
     phrases: dict[int, str] = {}
-
-
-NO_MEDIA = MediaSnapshot("STABLE", None, None, None)
+    session: SessionSnapshot | None = None
+    takes_update: bool = False
+    terms: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    peer: Place | None = None
+    """Where the INVITE went last, of a leg that has neither a dialog nor an INVITE under way."""
+    invites: tuple[Sent, ...] = ()
+    owed_ack: Sent | None = None
+    offered: SessionDescription | None = None
+    offer: Sent | None = None
+    pending: tuple[Asked, ...] = ()
+    unacked: Asked | None = None
 
 
 def snapshot(leg: Leg, parties: tuple[Party, ...], layer: TransactionLayer) -> LegSnapshot:
     """The leg as it stands, between two events."""
-    number = number_of(leg.party, parties)
-    state, media, invite, reinvite = leg.state, leg.media, leg.invite, leg.reinvite
-    has_media = media.local is not None or media.remote is not None or media.offered is not None
+    party = leg.party
+    number = 0 if party is parties[0] else 1 if party is parties[1] else number_of(party, parties)
+    state, media, dialog, terms, reinvite = leg.state, leg.media, leg.dialog, leg.terms, leg.reinvite
+    is_rung = state in (INVITING, RINGING, CANCELLING)
     return LegSnapshot(
         leg.name,
         leg.key,
         leg.tag,
         number,
-        leg.party if number < 0 else None,
+        party if number < 0 else None,
         state,
         leg.sequence,
-        MediaSnapshot(media.state, media.local, media.remote, media.offered) if has_media else NO_MEDIA,
-        place_of(invite.flow) if invite is not None and invite.flow is not None else None,
-        invites_of(leg, layer) if state in (INVITING, RINGING, CANCELLING) else (),
-        sent(leg.owed_ack) if leg.owed_ack is not None else None,
-        of_dialog(leg.dialog) if leg.dialog is not None else None,
-        of_session(leg.session) if leg.session is not None else None,
-        leg.takes_update,
-        None if leg.terms is STANDARD else (leg.terms.offered, leg.terms.demanded),
-        sent(reinvite, reinvite is leg.refresh) if reinvite is not None else None,
-        pending_of(leg, layer) if leg.pending else (),
-        unacked_of(leg, layer) if leg.unacked is not None else None,
+        media.state,
+        dialog is not None,
+        dialog.remote_seq if dialog is not None else None,
         leg.why,
         leg.sip_code,
         leg.sip_reason,
@@ -151,29 +155,62 @@ def snapshot(leg: Leg, parties: tuple[Party, ...], layer: TransactionLayer) -> L
         leg.ended_at,
         leg.trail,
         leg.phrases,
+        of_session(leg.session) if leg.session is not None else None,
+        leg.takes_update,
+        None if terms is STANDARD else (terms.offered, terms.demanded),
+        peer_of(leg) if dialog is None and not is_rung else None,
+        invites_of(leg, layer) if is_rung else (),
+        sent(leg.owed_ack) if leg.owed_ack is not None else None,
+        media.offered,
+        sent(reinvite, reinvite is leg.refresh) if reinvite is not None else None,
+        pending_of(leg, layer) if leg.pending else (),
+        unacked_of(leg, layer) if leg.unacked is not None else None,
     )
+
+
+def newly_agreed(leg: Leg, dialog: Dialog, is_joined: bool, written: Written | None) -> Written | None:
+    """What `agreed` is to be written of; None when all that is needed was written.
+
+    `is_joined`: the legs know each other's media, or are about to.
+    """
+    media = leg.media
+    if (
+        written is not None
+        and written[0] is leg.key
+        and written[1] is dialog
+        and written[2] is dialog.remote_target
+        and written[3] is dialog.flow
+        and (not is_joined or (written[4] is media.local and written[5] is media.remote))
+    ):
+        return None
+    local, remote = (media.local, media.remote) if is_joined else (None, None)
+    return leg.key, dialog, dialog.remote_target, dialog.flow, local, remote
+
+
+def agreed(leg: Leg, what: Written) -> Agreed:
+    _, dialog, target, flow, local, remote = what
+    place = None if flow is None else place_of(flow)
+    known = DialogSnapshot(dialog.local, dialog.remote, dialog.remote_tag, target, dialog.routes, place)
+    return Agreed(known, peer_of(leg), local, remote)
 
 
 def number_of(party: Party, parties: tuple[Party, ...]) -> int:
     """Its place among those of the order, -1 for one that is not of them."""
-    return next((number for number, known in enumerate(parties) if known is party), -1)
+    for number, known in enumerate(parties):
+        if known is party:
+            return number
+    return -1
+
+
+def peer_of(leg: Leg) -> Place | None:
+    """Where the INVITE went last."""
+    flow = leg.invite.flow if leg.invite is not None else None
+    return None if flow is None else place_of(flow)
 
 
 def place_of(flow: Flow) -> Place:
     interface = flow.interface
     return Place(interface.index, interface.transport, flow.host, flow.port, flow.name)
-
-
-def of_dialog(dialog: Dialog) -> DialogSnapshot:
-    return DialogSnapshot(
-        dialog.local,
-        dialog.remote,
-        dialog.remote_tag,
-        dialog.remote_seq,
-        dialog.remote_target,
-        dialog.routes,
-        None if dialog.flow is None else place_of(dialog.flow),
-    )
 
 
 def of_session(session: SessionTimer) -> SessionSnapshot:

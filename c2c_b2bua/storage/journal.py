@@ -1,8 +1,9 @@
 """What has to be known of every living call should this process be killed: a file that is only ever appended to.
 
 Written without a sync: a killed process loses nothing that it has given to the kernel, and a power cut ends all calls
-anyway. Each entry is a head (length, checksum) and msgpack: it replaces a part of what is kept of a call, or drops the
-call. When the dead outweigh the living, these are copied to a new file, a few with every entry.
+anyway. Each entry is a head (length, checksum) and items: the name of a call and a part that is kept of it in place of the
+one before, or that the call is dropped. When the dead outweigh the living, these are copied to a new file, a few with
+every entry.
 """
 
 from __future__ import annotations
@@ -11,47 +12,40 @@ import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 import structlog
 
-MAGIC = b"c2c calls 2\n"
+MAGIC = b"c2c calls 3\n"
 HEAD = struct.Struct(">II")
+ITEM = struct.Struct(">HHI")
+"""Bytes of the call's name, number of the part, bytes of the part; name and part follow."""
 MODE = 0o600
 """What phones and trunks are asked is nobody else's business."""
 SMALL = 8_000_000
 """Bytes of dead entries that are not worth copying the living for."""
 STEP = 32
 """Calls copied with every entry: about 0.1 ms."""
-DROP = -1
+DROP = 0xFFFF
+"""In place of a part: the end of the call."""
 Parts = dict[int, bytes]
-"""What is kept of a call, by part."""
+"""What is kept of a call, by part: a number below `DROP`."""
 
-
-class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A part of a call, or with `DROP` the end of it."""
-
-    call_id: str
-    part: int
-    value: bytes = b""
-
+LENGTH = 0xFFFFFFFF
 
 log = structlog.get_logger()
-encoder = msgspec.msgpack.Encoder()
-decoder = msgspec.msgpack.Decoder(Entry)
 
 
 class File:
-    """An open file and where in it the parts of each call are: (offset, length) of whole entries."""
+    """An open file and where in it the parts of each call are: offset and length, the latter in the last 32 bits."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.descriptor = descriptor
         self.size = size
         self.living = 0
         """Bytes of entries that count."""
-        self.places: dict[str, dict[int, tuple[int, int]]] = {}
+        self.places: dict[str, dict[int, int]] = {}
 
     def write(self, data: bytes) -> int:
         """Append; where it stands. OSError, and then nothing was appended."""
@@ -66,17 +60,33 @@ class File:
         self.size += len(data)
         return at
 
-    def keep(self, call_id: str, part: int, at: int, length: int) -> None:
-        places = self.places.setdefault(call_id, {})
-        before = places.get(part)
-        if before is not None:
-            self.living -= before[1]
-        places[part] = (at, length)
-        self.living += length
+    def keep(self, noted: dict[str, Parts], at: int) -> None:
+        """These parts are there now, from the item at `at` on."""
+        living = self.living
+        for call_id, parts in noted.items():
+            head = ITEM.size + len(call_id.encode())
+            places = self.places.get(call_id)
+            if places is None:
+                places = self.places[call_id] = {}
+            for part, value in parts.items():
+                length = len(value)
+                before = places.get(part)
+                living += head + length if before is None else length - (before & LENGTH)
+                places[part] = at + head << 32 | length
+                at += head + length
+        self.living = living
 
     def drop(self, call_id: str) -> None:
-        for _, length in self.places.pop(call_id, {}).values():
-            self.living -= length
+        places = self.places.pop(call_id, None)
+        if places is not None:
+            head = ITEM.size + len(call_id.encode())
+            for place in places.values():
+                self.living -= head + (place & LENGTH)
+
+    def parts(self, call_id: str) -> Parts:
+        """What is kept of a call."""
+        places = self.places.get(call_id, {})
+        return {part: os.pread(self.descriptor, place & LENGTH, place >> 32) for part, place in places.items()}
 
     @property
     def dead(self) -> int:
@@ -95,8 +105,8 @@ class Journal:
         self.to_copy: Iterator[str] = iter(())
         self.is_failing = False
         self.noted: dict[str, Parts] = {}
-        self.dropped = b""
-        """Entries that are yet to be written, as `noted` is."""
+        self.dropped: list[str] = []
+        """Calls whose end is yet to be written, as `noted` is."""
 
     def open(self) -> dict[str, Parts]:
         """OSError when it cannot be had, BlockingIOError when another process has it."""
@@ -119,10 +129,7 @@ class Journal:
 
     def close(self) -> None:
         """Let another process have it."""
-        self.write()
-        if self.dropped:
-            for _ in self.files(self.dropped):
-                self.dropped = b""
+        self.write(self.dropped)
         for file in (self.file, self.next):
             if file is not None:
                 os.close(file.descriptor)
@@ -143,25 +150,15 @@ class Journal:
         else:
             self.noted[call_id] = noted | parts
 
-    def write(self) -> None:
-        """What was noted is safe from a kill when this returns."""
-        if not self.noted:
-            return
-        noted, self.noted = self.noted, {}
-        pieces, self.dropped = [self.dropped], b""
-        places: list[tuple[str, int, int, int]] = []
-        end = len(pieces[0])
-        for call_id, parts in noted.items():
-            for part, value in parts.items():
-                entry = framed(Entry(call_id, part, value))
-                pieces.append(entry)
-                places.append((call_id, part, end, len(entry)))
-                end += len(entry)
-        for file in self.files(b"".join(pieces)):
-            start = file.size - end
-            for call_id, part, at, length in places:
-                file.keep(call_id, part, start + at, length)
-        self.copy_some(STEP * len(places))
+    def write(self, dropped: Sequence[str] = ()) -> None:
+        """What was noted is safe from a kill when this returns; so is the end of calls, if there is more to write."""
+        if self.noted or dropped:
+            noted, self.noted = self.noted, {}
+            dropped, self.dropped = self.dropped, []
+            data, start = framed(dropped, noted)
+            for file in self.files(data):
+                file.keep(noted, file.size - len(data) + start)
+            self.copy_some(noted)
 
     def keep(self, call_id: str, parts: Parts) -> None:
         """Replace parts of what is kept of a call; they are safe from a kill when this returns."""
@@ -173,7 +170,7 @@ class Journal:
         self.noted.pop(call_id, None)
         if self.file is None or call_id not in self.file.places:
             return
-        self.dropped += framed(Entry(call_id, DROP))
+        self.dropped.append(call_id)
         for file in (self.file, self.next):
             if file is not None:
                 file.drop(call_id)
@@ -206,21 +203,21 @@ class Journal:
     def path_of_next(self) -> Path:
         return self.path.with_name(f"{self.path.name}.new")
 
-    def copy_some(self, most: int) -> None:
-        """Begin when it is worth it; then `most` calls at a time, until the new file takes the place of the old one."""
+    def copy_some(self, noted: dict[str, Parts]) -> None:
+        """Begin when it is worth it; then STEP calls for each part that was written, until the new file is the file."""
         file = self.file
         if file is None:
             return
+        if self.next is None and (file.dead < self.small or file.dead < file.living):
+            return
         try:
             if self.next is None:
-                if file.dead < max(self.small, file.living):
-                    return
                 self.path_of_next.unlink(missing_ok=True)
                 self.next = File(locked(self.path_of_next), 0)
                 self.next.write(MAGIC)
                 self.to_copy = iter([*file.places])
                 return
-            for _ in range(most):
+            for _ in range(STEP * sum(map(len, noted.values()))):
                 call_id = next(self.to_copy, None)
                 if call_id is None:
                     self.swap(file, self.next)
@@ -230,10 +227,12 @@ class Journal:
             self.give_up_copying(error)
 
     def copy(self, call_id: str, file: File, new: File) -> None:
-        """Those of its entries that have not been written to the new file anyway."""
-        for part, (at, length) in file.places.get(call_id, {}).items():
-            if part not in new.places.get(call_id, {}):
-                new.keep(call_id, part, new.write(os.pread(file.descriptor, length, at)), length)
+        """Those of its parts that have not been written to the new file anyway."""
+        known = new.places.get(call_id, {})
+        left = {call_id: {part: value for part, value in file.parts(call_id).items() if part not in known}}
+        if left[call_id]:
+            data, start = framed((), left)
+            new.keep(left, new.write(data) + start)
 
     def swap(self, file: File, new: File) -> None:
         self.path_of_next.rename(self.path)
@@ -251,29 +250,46 @@ class Journal:
             self.small = 2 * self.file.dead
 
 
-def framed(entry: Entry) -> bytes:
-    data = encoder.encode(entry)
-    return HEAD.pack(len(data), zlib.adler32(data)) + data
+def framed(dropped: Sequence[str], noted: dict[str, Parts]) -> tuple[bytes, int]:
+    """One entry of all this, and where in it the parts begin."""
+    pack = ITEM.pack
+    pieces: list[bytes] = []
+    for call_id in dropped:
+        name = call_id.encode()
+        pieces += (pack(len(name), DROP, 0), name)
+    start = HEAD.size + sum(map(len, pieces)) if pieces else HEAD.size
+    for call_id, parts in noted.items():
+        name = call_id.encode()
+        size = len(name)
+        for part, value in parts.items():
+            pieces += (pack(size, part, len(value)), name, value)
+    data = b"".join(pieces)
+    return HEAD.pack(len(data), zlib.adler32(data)) + data, start
 
 
 def replay(data: bytes, file: File) -> dict[str, Parts]:
-    """What the entries come to, up to the first that is not whole; `file` learns where they are."""
+    """What the entries come to, up to the first that is not whole; `file` learns where the parts are."""
     calls: dict[str, Parts] = {}
     at = len(MAGIC)
     while len(data) - at > HEAD.size:
         length, checksum = HEAD.unpack_from(data, at)
         start = at + HEAD.size
-        written = data[start : start + length]
-        if not length or len(written) < length or zlib.adler32(written) != checksum:
+        end = start + length
+        if not length or len(data) < end or zlib.adler32(data[start:end]) != checksum:
             break
-        entry = decoder.decode(written)
-        if entry.part == DROP:
-            calls.pop(entry.call_id, None)
-            file.drop(entry.call_id)
-        else:
-            calls.setdefault(entry.call_id, {})[entry.part] = entry.value
-            file.keep(entry.call_id, entry.part, at, HEAD.size + length)
-        at = start + length
+        while start < end:
+            name_size, part, size = ITEM.unpack_from(data, start)
+            start += ITEM.size + name_size
+            call_id = data[start - name_size : start].decode()
+            if part == DROP:
+                calls.pop(call_id, None)
+                file.drop(call_id)
+            else:
+                value = data[start : start + size]
+                calls.setdefault(call_id, {})[part] = value
+                file.keep({call_id: {part: value}}, start - ITEM.size - name_size)
+            start += size
+        at = end
     file.size = at
     return calls
 

@@ -1,0 +1,118 @@
+"""What is known of calls is in the journal when it has to be, and not before that."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from c2c_b2bua.b2bua import B2bua
+from c2c_b2bua.call.news import CallEnded
+from c2c_b2bua.dialog.leg import DOWN, ENDING
+from c2c_b2bua.kept_calls import KeptCalls
+from c2c_b2bua.sip.flow import Interfaces
+from c2c_b2bua.sip.tokens import Tokens
+from c2c_b2bua.transaction.actions import Action
+from tests.call.ladder import bridged
+from tests.call.player import Player
+
+HUNG_UP = "B -> BYE\nB <- 200\nA <- BYE\nA -> 200"
+
+
+class Kept(Player):
+    """A player whose core has a journal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.kept = KeptCalls(path, {})
+        super().__init__()
+
+    def make_core(self, interfaces: Interfaces) -> B2bua:
+        core = B2bua(interfaces, Tokens(b"ladder"), keeps=True)
+        self.kept.take_over(core, 0.0, lambda actions: None)
+        self.kept.release(lambda news: None)
+        return core
+
+    def take(self, actions: list[Action]) -> None:
+        super().take([action for action in actions if not self.kept.hear(action)])
+        self.kept.write()
+
+    def crash(self) -> list[CallEnded]:
+        """Killed, and started again at once; what has ended meanwhile."""
+        file = self.kept.journal.file
+        assert file is not None
+        os.close(file.descriptor)
+        self.core = B2bua(self.core.interfaces, Tokens(b"next"), keeps=True)
+        self.kept = KeptCalls(self.path, {})
+        self.kept.take_over(self.core, self.now, self.take)
+        return [CallEnded(name, self.now, record) for name, record in self.kept.ended.items()]
+
+
+@pytest.fixture
+def player(tmp_path: Path) -> Kept:
+    return Kept(tmp_path / "calls")
+
+
+def test_what_nothing_is_sent_for_is_written_later(player: Kept) -> None:
+    player.play(bridged() + "api: hang up\nA <- BYE\nB <- BYE\n")
+    before = player.path.stat().st_size
+    player.play("A -> 200")
+    assert player.kept.waits
+    assert player.path.stat().st_size == before
+    player.kept.save()
+    assert not player.kept.waits
+    player.crash()
+    assert [leg.state for leg in player.core.calls[player.order.call_id].legs] == [DOWN, ENDING]
+
+
+def test_since_when_a_phone_rings_is_known_as_soon_as_anybody_can_see_it(player: Kept) -> None:
+    player.play("A <- INVITE held\nA -> 180")
+    player.crash()
+    assert player.core.calls[player.order.call_id].a.ringing_at == 1000.0
+
+
+def test_a_record_that_is_in_the_database_is_not_written_at_all(player: Kept) -> None:
+    player.play(bridged() + HUNG_UP)
+    before = player.path.stat().st_size
+    assert player.kept.waits
+    player.kept.forget(player.order.call_id)
+    player.kept.save()
+    assert player.path.stat().st_size == before
+    player.kept.close()
+    assert player.kept.open() == {}
+
+
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_the_record_of_a_call_that_has_ended_outlives_a_kill(player: Kept, is_saved: bool) -> None:
+    """Written, it is as it was; if not, the phone is told once more, and the call ends as it had."""
+    player.play(bridged() + HUNG_UP)
+    if is_saved:
+        player.kept.save()
+    ended = player.crash()
+    assert len(ended) == is_saved
+    if not is_saved:
+        player.play("A <- BYE\nA -> 481")
+        ended = [CallEnded(name, player.now, record) for name, record in player.kept.ended.items()]
+    assert [(news.record.ended_by, news.record.cause, news.record.bridged_at) for news in ended] == [
+        ("b", "NORMAL_CLEARING", 1000.0)
+    ]
+
+
+def test_what_a_full_disk_has_refused_is_written_once_there_is_room(
+    player: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, data: bytes, at: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    first, _, rest = bridged().partition("B -> 200")
+    monkeypatch.setattr(os, "pwrite", refuse)
+    player.play(first)
+    monkeypatch.undo()
+    player.play(f"B -> 200{rest}")
+    player.crash()
+    player.kept.release(player.news.append)
+    player.play(HUNG_UP)
+    player.finish()
+    assert player.record.ended_by == "b"
