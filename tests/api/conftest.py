@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from api.app import make_server
 from c2c_b2bua.config import Config
 from c2c_b2bua.config_file import parse
 from c2c_b2bua.service.exchange import Exchange
+from c2c_b2bua.storage.database import Database
 from tests.api.scripted_engine import ScriptedEngine
 
 A = "a" * 32
@@ -60,6 +63,27 @@ proxy = "sip:sip.carrier.example:5080;transport=tcp"
 username = "u"
 password = "p"
 """
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables and nothing in them: made once, as that takes longer than most tests."""
+    path = tmp_path_factory.mktemp("tables") / "c2c.db"
+    asyncio.run(make_tables(path))
+    return path
+
+
+async def make_tables(path: Path) -> None:
+    database = Database(f"sqlite:///{path}", 1.0)
+    await database.start()
+    await database.stop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tables: Path) -> Path:
+    """A temporary folder with a database in it."""
+    shutil.copy(tables, tmp_path / tables.name)
+    return tmp_path
 
 
 def settings_at(folder: Path, text: str = SETTINGS) -> Config:
@@ -117,8 +141,8 @@ def settings_text() -> str:
 
 
 @pytest.fixture
-async def exchange(tmp_path: Path, engine: ScriptedEngine, settings_text: str) -> AsyncIterator[Exchange]:
-    made = Exchange(settings_at(tmp_path, settings_text), engine)
+async def exchange(folder: Path, engine: ScriptedEngine, settings_text: str) -> AsyncIterator[Exchange]:
+    made = Exchange(settings_at(folder, settings_text), engine)
     await made.start()
     yield made
     await made.stop()

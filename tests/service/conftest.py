@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from c2c_b2bua.service.exchange import Exchange
-from tests.api.conftest import SETTINGS, settings_at
+from tests.api.conftest import SETTINGS, folder, settings_at, tables
 from tests.api.scripted_engine import ScriptedEngine
+
+__all__ = ["folder", "tables"]
 
 StartExchange = Callable[[], Awaitable[Exchange]]
 
@@ -25,12 +27,12 @@ def settings_text() -> str:
 
 
 @pytest.fixture
-async def start_exchange(tmp_path: Path, engine: ScriptedEngine, settings_text: str) -> AsyncIterator[StartExchange]:
+async def start_exchange(folder: Path, engine: ScriptedEngine, settings_text: str) -> AsyncIterator[StartExchange]:
     """Starts one exchange after another on the same database."""
     started: list[Exchange] = []
 
     async def start() -> Exchange:
-        exchange = Exchange(settings_at(tmp_path, settings_text), engine)
+        exchange = Exchange(settings_at(folder, settings_text), engine)
         await exchange.start()
         started.append(exchange)
         return exchange
