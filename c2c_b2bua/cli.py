@@ -11,6 +11,7 @@ from typing import Any
 from cyclopts import App, Parameter
 
 from c2c_b2bua import __version__
+from c2c_b2bua.form import form
 
 HELP = """Click-to-call without a PBX: one HTTP request, two phones, one bridged call.
 
@@ -25,7 +26,11 @@ def default_shown(value: Any) -> str | None:
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-app = App(name="c2c", help=HELP, version=__version__, default_parameter=Parameter(show_default=default_shown))
+def version() -> str:
+    return f"{__version__} ({form()})"
+
+
+app = App(name="c2c", help=HELP, version=version, default_parameter=Parameter(show_default=default_shown))
 for place, command in enumerate(COMMANDS):
     app.command(f"c2c_b2bua.commands.{command}:{command}", name=command, sort_key=place)
 

@@ -18,6 +18,7 @@ from api.relay import Gate
 from c2c_b2bua.config import Config
 from c2c_b2bua.control import path_of
 from c2c_b2bua.engine import Engine
+from c2c_b2bua.form import form
 from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.service.exchange import Exchange
 from c2c_b2bua.storage.database import StorageError
@@ -231,6 +232,6 @@ async def serve(config: Config, replace: bool = False, log_level: str = "info") 
     allow_many_files()
     loop.add_signal_handler(signal.SIGHUP, server.engine.renew_certificates)
     await server.start()
-    log.info("ready", http=config.api.listen, sip=config.sip.listen)
+    log.info("ready", http=config.api.listen, sip=config.sip.listen, form=form())
     await server.run()
     log.info("stopped")

@@ -29,7 +29,7 @@ FLOORS: list[list[str]] = [
     ["api"],
     ["roof"],
 ]
-ROOF = {"cli", "commands", "server", "control", "swap", "ladder", "__main__"}
+ROOF = {"cli", "commands", "server", "control", "swap", "ladder", "form", "__main__"}
 BELOW_THE_WATERLINE = {room for floor in FLOORS[: FLOORS.index(["recording"]) + 1] for room in floor}
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 IMPURE = {
