@@ -5,6 +5,7 @@ the ladder to the whole product:
 
   start        import, and from `c2c serve` to ready
   core         parse, build, a transaction, a whole call, a token bucket, takeover: one process, no sockets, by CPU
+  forms        the same call with the core compiled and plain, in turn (make compiled builds it)
   registrar    REGISTER with digest, in the core and over sockets
   wire         UDP echo of our transport against a bare uvloop one
   http         read, list and connect against a bare aiohttp and msgspec echo; what the client itself needs

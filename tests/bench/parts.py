@@ -12,6 +12,7 @@ import uvloop
 
 from tests.bench import (
     core,
+    forms,
     latency,
     registrar,
     replay,
@@ -78,6 +79,17 @@ def of_the_core(board: Board, size: Size) -> None:
     board.tell("a decision of a token bucket, of 10 000", decision, "µs", rounds, goal=Goal("≤", 0.5))
     number = size.count(10_000)
     board.tell("talking calls of a killed process taken over", number / takeover.takeover(number), "calls/s")
+
+
+def of_the_forms(board: Board, size: Size) -> None:
+    what = "a whole call in the core, compiled"
+    try:
+        plain, compiled = forms.costs(size.count(1500), size.rounds)
+    except forms.NotCompiledError as reason:
+        board.miss(what, str(reason))
+        return
+    board.tell("a whole call in the core, plain, in turn with compiled", plain, "µs", size.rounds)
+    board.tell(what, compiled, "µs", size.rounds, ratio=plain / compiled, rival="as cheap as plain")
 
 
 def of_the_registrar(board: Board, size: Size) -> None:
@@ -292,6 +304,7 @@ CONTROLLERS = functools.partial(
 PARTS: dict[str, Plan] = {
     "start": Plan(of_the_start, 60),
     "core": Plan(of_the_core, 120),
+    "forms": Plan(of_the_forms, 120),
     "registrar": Plan(of_the_registrar, 120),
     "wire": Plan(of_the_wire, 30),
     "http": Plan(of_http, 90),

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "c2c_b2bua", "api")
 OF_THE_TESTS = ("pyproject.toml", "tests", "sipp_scenarios", "docs", "README.md", "config.example.toml")
-BUILD = 500
+BUILD = 900
 """Seconds that compiling may take; a minute on two cores with nothing else to do."""
 
 
