@@ -11,6 +11,7 @@ the ladder to the whole product:
   http         read, list and connect against a bare aiohttp and msgspec echo; what the client itself needs
   calls        bridged calls a second of the real server, REST in, durable history out, SIPp phones on either side: the
                highest rate without a failed call, looked for with a new server each time, then held
+  overhead     what the journal of calls and their trails cost: core and server with and without both, in turns
   overload     the same at 1.5 × what it carries
   latency      REST to wire at half of what it carries
   sippy        sippy 2.5.0's B2BUA between the same phones (make bench installs it)

@@ -14,6 +14,7 @@ from tests.bench import (
     core,
     forms,
     latency,
+    overhead,
     registrar,
     replay,
     requests,
@@ -290,6 +291,25 @@ def of_talking_calls(board: Board, size: Size) -> None:
         board.tell(what, 1e3 * cost, "ms", size.rounds, ratio=cost / first, rival=rival, goal=goal)
 
 
+def of_the_overhead(board: Board, size: Size) -> None:
+    goal = Goal("≤", 10)
+    costs = overhead.of_a_call(size.count(2000), size.rounds)
+    board.tell("core: CPU of a call without journal and trails", 1e6 * costs.bare, "µs", size.rounds)
+    board.tell("core: CPU of a call with both", 1e6 * costs.whole, "µs", size.rounds)
+    board.tell("core: what both take of its calls per second", 100 * costs.share, "%", size.rounds)
+    rate = overhead.SHARE * in_folder(lambda folder: estimate(folder, size.attempt))
+    what = "server: what both take of its calls per second, by CPU"
+    try:
+        costs = in_folder(lambda folder: overhead.of_the_server(folder, rate, size.attempt, size.rounds))
+    except RuntimeError as error:
+        board.fail(what, str(error), goal)
+        return
+    note = f"{rate:.0f} calls/s for {size.attempt:g} s"
+    board.tell("server: CPU of a call without journal and trails", 1e3 * costs.bare, "ms", size.rounds, note=note)
+    board.tell("server: CPU of a call with both", 1e3 * costs.whole, "ms", size.rounds, note=note)
+    board.tell(what, 100 * costs.share, "%", size.rounds, goal=goal)
+
+
 class Plan(NamedTuple):
     """A part, and the seconds after which it is ended."""
 
@@ -309,6 +329,7 @@ PARTS: dict[str, Plan] = {
     "wire": Plan(of_the_wire, 30),
     "http": Plan(of_http, 90),
     "calls": Plan(of_calls, 420),
+    "overhead": Plan(of_the_overhead, 240),
     "overload": Plan(of_overload, 90),
     "latency": Plan(of_latency, 90),
     "sippy": Plan(SIPPY, 120),

@@ -56,9 +56,12 @@ def record(calls: int) -> Tape:
     return tape
 
 
-def play(tape: Tape, apart: float, costs: list[list[float]] | None = None) -> B2bua:
-    """Give it all to a new core, the calls `apart` seconds from each other; `costs` gets the seconds of each step."""
-    core = B2bua(Interfaces([INTERFACE]), Tokens(SECRET))
+def play(tape: Tape, apart: float, costs: list[list[float]] | None = None, core: B2bua | None = None) -> B2bua:
+    """Give it all to a new core, or this one, the calls `apart` seconds from each other.
+
+    `costs` gets the seconds of each step.
+    """
+    core = core or B2bua(Interfaces([INTERFACE]), Tokens(SECRET))
     now, step = 0.0, 0
     for given in tape:
         started = time.perf_counter() if costs is not None else 0.0

@@ -39,6 +39,8 @@ class Server:
 
     workers = 1
     """Of `[sip]`: processes that carry calls, each with a port of its own."""
+    module = "c2c_b2bua"
+    """What is run."""
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class Server:
         """Run the binary and wait until `/readyz` says so."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "c2c_b2bua", "serve", "--config", str(self.config)),
+                *(sys.executable, "-m", self.module, "serve", "--config", str(self.config)),
                 cwd=ROOT,
                 env={**os.environ, "PYTHONWARNINGS": "default"},
                 stdin=asyncio.subprocess.DEVNULL,
