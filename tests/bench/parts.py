@@ -122,7 +122,8 @@ def of_http(board: Board, size: Size) -> None:
     for name, (asked, echo) in found.asked.items():
         if name != "list":
             board.tell(f"bare aiohttp and msgspec echo, beside {name}", echo.rate, "/s", size.rounds)
-        board.tell(words[name], asked.rate, "/s", size.rounds, ratio=asked.rate / echo.rate, rival="echo")
+        note = f"{asked.refused:.0f} refused in the round" if asked.refused else ""
+        board.tell(words[name], asked.rate, "/s", size.rounds, ratio=asked.rate / echo.rate, rival="echo", note=note)
         board.tell(
             f"CPU of the server for each {name}",
             1e6 * asked.cpu,
@@ -191,6 +192,9 @@ def of_overload(board: Board, size: Size) -> None:
 def of_latency(board: Board, size: Size) -> None:
     rate = UNDER * carried(board, size)
     values, outcome = in_folder(lambda folder: latency.at(folder, rate, size.at_once))
+    if len(values) < 2:
+        board.fail("REST to wire", f"the probes were refused: {workers.describe(outcome)}", Goal("≤", 1))
+        return
     p50, p99 = latency.percentiles(values)
     note = f"{len(values)} probes beside {rate:.0f} calls/s, half of what it carries"
     board.tell("REST to wire, p50", p50, "ms", goal=Goal("≤", 1), note=note)
