@@ -185,7 +185,7 @@ def bytes_per_call(number: int = 2000) -> float:
     return held / number
 
 
-def growth(number: int = 3000) -> float:
+def growth(number: int = 1500) -> float:
     """Bytes that are left of each call when it and its transactions are over."""
     import tracemalloc
 
