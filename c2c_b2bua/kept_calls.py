@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from glob import escape
 from pathlib import Path
 
-import msgspec
 import structlog
 
 from c2c_b2bua.b2bua import B2bua
@@ -123,9 +122,7 @@ class KeptCalls:
                     if decode_snapshot(parts[STATE]).state != ENDED:
                         self.half_done.add(call_id)
                         continue
-                kept = read(parts)
-                order = with_passwords(kept.order, self.passwords)
-                actions = core.take_over(msgspec.structs.replace(kept, order=order), now)
+                actions = core.take_over(with_passwords(read(parts), self.passwords), now)
             except Exception:
                 log.exception("a call cannot be taken over", call_id=call_id)
                 self.journal.drop(call_id)

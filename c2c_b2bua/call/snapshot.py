@@ -18,7 +18,7 @@ is hung up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -202,16 +202,25 @@ def without_passwords(order: CallOrder) -> CallOrder:
             break
     else:
         return order
-    return changed(order, lambda party: msgspec.structs.replace(party, password="") if party.trunk else party)
+    return changed(order, Party.without_password)
 
 
-def with_passwords(order: CallOrder, passwords: Mapping[str, str]) -> CallOrder:
-    """The order as it was, by the passwords of the trunks that there are now."""
-    if not any(party.username and party.trunk for party in parties_of(order)):
-        return order
+def with_passwords(kept: KeptCall, passwords: Mapping[str, str]) -> KeptCall:
+    """The call as it was, by the passwords of the trunks that there are now."""
 
     def known(party: Party) -> Party:
-        password = passwords.get(party.trunk) if party.username else None
-        return party if password is None else msgspec.structs.replace(party, password=password)
+        return party.with_password(passwords)
 
-    return changed(order, known)
+    def with_strangers(legs: Iterable[LegSnapshot]) -> list[LegSnapshot]:
+        return [
+            leg if leg.stranger is None else msgspec.structs.replace(leg, stranger=known(leg.stranger)) for leg in legs
+        ]
+
+    order = kept.order
+    if any(party.username and party.trunk for party in parties_of(order)):
+        order = changed(order, known)
+    stands = kept.snapshot
+    if any(leg.stranger is not None for leg in (*stands.legs, *stands.lingering)):
+        lingering = tuple(with_strangers(stands.lingering))
+        stands = msgspec.structs.replace(stands, legs=with_strangers(stands.legs), lingering=lingering)
+    return msgspec.structs.replace(kept, order=order, snapshot=stands)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from c2c_b2bua.sip.fields import NameAddr
@@ -43,6 +45,15 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Further headers of the INVITE: names are tokens, values have no control characters."""
     aor: str = ""
     """Address of record that the phone has registered, with `uri` for its Contact; empty: it has not."""
+
+    def without_password(self) -> Party:
+        """As it may be written down: the configuration has the passwords of trunks."""
+        return msgspec.structs.replace(self, password="") if self.password and self.trunk else self
+
+    def with_password(self, passwords: Mapping[str, str]) -> Party:
+        """As it was, by the passwords of the trunks that there are now."""
+        password = passwords.get(self.trunk) if self.username and self.trunk else None
+        return self if password is None else msgspec.structs.replace(self, password=password)
 
     @property
     def hop(self) -> Uri:

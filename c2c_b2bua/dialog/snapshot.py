@@ -140,7 +140,7 @@ def snapshot(leg: Leg, parties: tuple[Party, ...], layer: TransactionLayer) -> L
         leg.key,
         leg.tag,
         number,
-        party if number < 0 else None,
+        party.without_password() if number < 0 else None,
         state,
         leg.sequence,
         media.state,
