@@ -30,8 +30,11 @@ from c2c_b2bua.transaction.actions import Action, Locate, Misdirected, Send
 SIGN_OF_LIFE = 2.0
 """Seconds that a phone which said nothing yet has, when we stop, to say it rings, so that it can be told not to."""
 OUR_FAULT = Why("NORMAL_TEMPORARY_FAILURE", 500, "internal error")
-LATER = 0.1
-"""Seconds that what has changed of calls may wait to be kept when nothing is sent for it: many are written at once."""
+MOMENT, SAVES = 0.05, 3
+"""Seconds; how often in these it is written at once what has changed of calls without anything being sent for it.
+
+Whoever has more to do than that writes the rest at their end, all together.
+"""
 PARTING = 1.0
 """Seconds between two looks at the streams that nobody needs, once another engine has taken our place."""
 LEAVING = 2.0
@@ -61,6 +64,7 @@ class Engine(Shell):
         """No trunk has us registered any more."""
         self.is_saving = False
         """`save` is going to be called."""
+        self.moment, self.saves = 0.0, 0
         self.is_closing = False
         self.cancelled = asyncio.Event()
         """Set, while closing, once no leg is left that waits to be cancelled."""
@@ -183,8 +187,19 @@ class Engine(Shell):
     async def recount(self) -> None:
         """Have `counts` as they are now, where they are counted elsewhere."""
 
+    def save_soon(self) -> None:
+        """Write what nothing was sent for: at once, unless there is much of that."""
+        now = self.loop.time()
+        if now >= self.moment + MOMENT:
+            self.moment, self.saves = now, 0
+        if self.saves < SAVES:
+            self.saves += 1
+            self.save()
+        else:
+            self.is_saving = True
+            self.loop.call_at(self.moment + MOMENT, self.save)
+
     def save(self) -> None:
-        """Write what nothing was sent for."""
         self.is_saving = False
         if self.kept is not None:
             self.kept.save()
@@ -252,8 +267,7 @@ class Engine(Shell):
         if kept is not None:
             kept.write()
             if kept.waits and not self.is_saving:
-                self.is_saving = True
-                self.loop.call_later(LATER, self.save)
+                self.save_soon()
         super().settle()
         if self.is_closing and not self.cancelling:
             self.cancelled.set()

@@ -156,7 +156,7 @@ class KeptCalls:
         self.is_urgent = False
         if self.later:
             # Who knows that a call has ended, because legs of it linger, has to know how.
-            for call_id in self.later.keys() & self.journal.noted.keys():
+            for call_id in [call_id for call_id in self.journal.noted if call_id in self.later]:
                 self.journal.note(call_id, {RECORD: encode(self.later.pop(call_id))})
         self.journal.write()
         if self.journal.is_failing and self.core is not None:
@@ -188,7 +188,6 @@ class KeptCalls:
                 return True
             if isinstance(action, Rang):
                 self.journal.note(action.call_id, {RANG: encode(action.at)})
-                self.is_urgent = True
                 return True
             if isinstance(action, CallEnded):
                 self.later[action.call_id] = action.record

@@ -67,8 +67,12 @@ def test_what_nothing_is_sent_for_is_written_later(player: Kept) -> None:
     assert [leg.state for leg in player.core.calls[player.order.call_id].legs] == [DOWN, ENDING]
 
 
-def test_since_when_a_phone_rings_is_known_as_soon_as_anybody_can_see_it(player: Kept) -> None:
-    player.play("A <- INVITE held\nA -> 180")
+def test_since_when_a_phone_rings_is_written_later(player: Kept) -> None:
+    player.play("A <- INVITE held\n")
+    before = player.path.stat().st_size
+    player.play("A -> 180")
+    assert player.path.stat().st_size == before
+    player.kept.save()
     player.crash()
     assert player.core.calls[player.order.call_id].a.ringing_at == 1000.0
 

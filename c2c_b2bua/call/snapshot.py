@@ -2,7 +2,7 @@
 
 STEP                             WHAT IS WRITTEN                  A PROCESS THAT DOES NOT KNOW
 connect, INVITE to A             the order, how the call stands   could not stop A from ringing
-180 of A, of B                   since when they ring             would not have it in the record
+180 of A, of B                   later: since when they ring      would not have it in the record
 200 of A, INVITE to B            how it stands, A's dialog        would leave A waiting and B ringing
 200 of B, re-INVITE to A         how it stands, dialogs, media    would leave B waiting
 200 of A's re-INVITE, ACK        how it stands, media             would repeat the re-INVITE, and hear nothing (RFC 6026)

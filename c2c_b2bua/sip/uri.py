@@ -20,7 +20,7 @@ ESCAPED_PATTERN = re.compile("[%`]")
 """Characters of a token that the name of a URI's parameter has only as escapes."""
 
 
-class Uri(msgspec.Struct, frozen=True):
+class Uri(msgspec.Struct, frozen=True, array_like=True):
     """One URI. `scheme`, `host` and parameter names are lower-case; `opaque` holds what follows another scheme."""
 
     scheme: str

@@ -1,9 +1,8 @@
 """What has to be known of every living call should this process be killed: a file that is only ever appended to.
 
 Written without a sync: a killed process loses nothing that it has given to the kernel, and a power cut ends all calls
-anyway. Each entry is a head (length, checksum) and items: the name of a call and a part that is kept of it in place of the
-one before, or that the call is dropped. When the dead outweigh the living, these are copied to a new file, a few with
-every entry.
+anyway. Each entry is a head (length, checksum) and msgpack: calls that are dropped, and parts of what is kept of others in
+place of those before. When the dead outweigh the living, these are copied to a new file, a few with every entry.
 """
 
 from __future__ import annotations
@@ -15,82 +14,81 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import structlog
 
 MAGIC = b"c2c calls 3\n"
 HEAD = struct.Struct(">II")
-ITEM = struct.Struct(">HHI")
-"""Bytes of the call's name, number of the part, bytes of the part; name and part follow."""
 MODE = 0o600
 """What phones and trunks are asked is nobody else's business."""
 SMALL = 8_000_000
 """Bytes of dead entries that are not worth copying the living for."""
-STEP = 32
-"""Calls copied with every entry: about 0.1 ms."""
-DROP = 0xFFFF
-"""In place of a part: the end of the call."""
-Parts = dict[int, bytes]
-"""What is kept of a call, by part: a number below `DROP`."""
-
+STEP = 8
+"""Calls copied with every part that is written: about 0.1 ms."""
 LENGTH = 0xFFFFFFFF
+Parts = dict[int, bytes]
+"""What is kept of a call, by part."""
+Entry = tuple[list[str], dict[str, Parts]]
+"""Calls that are dropped, then parts of others."""
 
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Entry).decode
 log = structlog.get_logger()
 
 
 class File:
-    """An open file and where in it the parts of each call are: offset and length, the latter in the last 32 bits."""
+    """An open file and which entry each part is in: its offset, and its length in the last 32 bits."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.descriptor = descriptor
         self.size = size
+        self.written = 0
+        """Parts, of the living and of the dead."""
         self.living = 0
-        """Bytes of entries that count."""
+        """Parts that count."""
         self.places: dict[str, dict[int, int]] = {}
 
     def write(self, data: bytes) -> int:
         """Append; where it stands. OSError, and then nothing was appended."""
-        at = self.size
+        at, size = self.size, len(data)
         try:
             written = os.pwrite(self.descriptor, data, at)
-            while written < len(data):
+            while written < size:
                 written += os.pwrite(self.descriptor, data[written:], at + written)
         except OSError:
             os.ftruncate(self.descriptor, at)
             raise
-        self.size += len(data)
+        self.size = at + size
         return at
 
-    def keep(self, noted: dict[str, Parts], at: int) -> None:
-        """These parts are there now, from the item at `at` on."""
-        living = self.living
+    def keep(self, noted: dict[str, Parts], at: int, length: int) -> None:
+        """The entry there has these parts."""
+        known, place = self.places, at << 32 | length
         for call_id, parts in noted.items():
-            head = ITEM.size + len(call_id.encode())
-            places = self.places.get(call_id)
+            places = known.get(call_id)
             if places is None:
-                places = self.places[call_id] = {}
-            for part, value in parts.items():
-                length = len(value)
-                before = places.get(part)
-                living += head + length if before is None else length - (before & LENGTH)
-                places[part] = at + head << 32 | length
-                at += head + length
-        self.living = living
+                places = known[call_id] = {}
+            before = len(places)
+            places.update(dict.fromkeys(parts, place))
+            self.living += len(places) - before
+            self.written += len(parts)
 
     def drop(self, call_id: str) -> None:
-        places = self.places.pop(call_id, None)
-        if places is not None:
-            head = ITEM.size + len(call_id.encode())
-            for place in places.values():
-                self.living -= head + (place & LENGTH)
+        self.living -= len(self.places.pop(call_id, ()))
 
     def parts(self, call_id: str) -> Parts:
         """What is kept of a call."""
         places = self.places.get(call_id, {})
-        return {part: os.pread(self.descriptor, place & LENGTH, place >> 32) for part, place in places.items()}
+        entries = {
+            place: decode(os.pread(self.descriptor, place & LENGTH, place >> 32)[HEAD.size :])[1]
+            for place in {*places.values()}
+        }
+        return {part: entries[place][call_id][part] for part, place in places.items()}
 
     @property
     def dead(self) -> int:
-        return self.size - len(MAGIC) - self.living
+        """Bytes, as far as one part is as long as another."""
+        return self.size * (self.written - self.living) // max(1, self.written)
 
 
 class Journal:
@@ -152,13 +150,22 @@ class Journal:
 
     def write(self, dropped: Sequence[str] = ()) -> None:
         """What was noted is safe from a kill when this returns; so is the end of calls, if there is more to write."""
-        if self.noted or dropped:
-            noted, self.noted = self.noted, {}
-            dropped, self.dropped = self.dropped, []
-            data, start = framed(dropped, noted)
-            for file in self.files(data):
-                file.keep(noted, file.size - len(data) + start)
-            self.copy_some(noted)
+        noted = self.noted
+        if not (noted or dropped):
+            return
+        dropped = self.dropped
+        self.noted = {}
+        if dropped:
+            self.dropped = []
+        data = framed(dropped, noted)
+        file = self.append(data)
+        if file is not None:
+            length = len(data)
+            file.keep(noted, file.size - length, length)
+            if self.next is not None:
+                self.append_to_next(self.next, noted, data)
+            if self.next is not None or (file.written >= 2 * file.living and file.dead >= self.small):
+                self.copy_some(STEP * sum(map(len, noted.values())))
 
     def keep(self, call_id: str, parts: Parts) -> None:
         """Replace parts of what is kept of a call; they are safe from a kill when this returns."""
@@ -175,27 +182,28 @@ class Journal:
             if file is not None:
                 file.drop(call_id)
 
-    def files(self, data: bytes) -> Iterator[File]:
-        """Append to the file, and to the one that shall take its place; those that took it."""
-        if self.file is None:
-            return
+    def append(self, data: bytes) -> File | None:
+        """The file, when it has taken this."""
+        file = self.file
+        if file is None:
+            return None
         try:
-            self.file.write(data)
+            file.write(data)
         except OSError as error:
             # Calls go on: what is lost is that they would outlive a kill.
             if not self.is_failing:
                 log.error("calls are not safe from a kill", journal=str(self.path), reason=str(error))
             self.is_failing = True
-            return
+            return None
         self.is_failing = False
-        yield self.file
-        if self.next is not None:
-            try:
-                self.next.write(data)
-            except OSError as error:
-                self.give_up_copying(error)
-                return
-            yield self.next
+        return file
+
+    def append_to_next(self, file: File, noted: dict[str, Parts], data: bytes) -> None:
+        """The file that shall take the place of the other one has what is written meanwhile."""
+        try:
+            file.keep(noted, file.write(data), len(data))
+        except OSError as error:
+            self.give_up_copying(error)
 
     # ── the living move to a new file ────────────────────────────────────────────────────────────────────────────
 
@@ -203,12 +211,10 @@ class Journal:
     def path_of_next(self) -> Path:
         return self.path.with_name(f"{self.path.name}.new")
 
-    def copy_some(self, noted: dict[str, Parts]) -> None:
-        """Begin when it is worth it; then STEP calls for each part that was written, until the new file is the file."""
+    def copy_some(self, most: int) -> None:
+        """Begin, when it is worth it; then `most` calls at a time, until the new file takes the place of the old one."""
         file = self.file
         if file is None:
-            return
-        if self.next is None and (file.dead < self.small or file.dead < file.living):
             return
         try:
             if self.next is None:
@@ -217,7 +223,7 @@ class Journal:
                 self.next.write(MAGIC)
                 self.to_copy = iter([*file.places])
                 return
-            for _ in range(STEP * sum(map(len, noted.values()))):
+            for _ in range(most):
                 call_id = next(self.to_copy, None)
                 if call_id is None:
                     self.swap(file, self.next)
@@ -231,8 +237,8 @@ class Journal:
         known = new.places.get(call_id, {})
         left = {call_id: {part: value for part, value in file.parts(call_id).items() if part not in known}}
         if left[call_id]:
-            data, start = framed((), left)
-            new.keep(left, new.write(data) + start)
+            data = framed((), left)
+            new.keep(left, new.write(data), len(data))
 
     def swap(self, file: File, new: File) -> None:
         self.path_of_next.rename(self.path)
@@ -250,46 +256,29 @@ class Journal:
             self.small = 2 * self.file.dead
 
 
-def framed(dropped: Sequence[str], noted: dict[str, Parts]) -> tuple[bytes, int]:
-    """One entry of all this, and where in it the parts begin."""
-    pack = ITEM.pack
-    pieces: list[bytes] = []
-    for call_id in dropped:
-        name = call_id.encode()
-        pieces += (pack(len(name), DROP, 0), name)
-    start = HEAD.size + sum(map(len, pieces)) if pieces else HEAD.size
-    for call_id, parts in noted.items():
-        name = call_id.encode()
-        size = len(name)
-        for part, value in parts.items():
-            pieces += (pack(size, part, len(value)), name, value)
-    data = b"".join(pieces)
-    return HEAD.pack(len(data), zlib.adler32(data)) + data, start
+def framed(dropped: Sequence[str], noted: dict[str, Parts]) -> bytes:
+    data = encode((dropped, noted))
+    return HEAD.pack(len(data), zlib.adler32(data)) + data
 
 
 def replay(data: bytes, file: File) -> dict[str, Parts]:
-    """What the entries come to, up to the first that is not whole; `file` learns where the parts are."""
+    """What the entries come to, up to the first that is not whole; `file` learns where they are."""
     calls: dict[str, Parts] = {}
     at = len(MAGIC)
     while len(data) - at > HEAD.size:
         length, checksum = HEAD.unpack_from(data, at)
         start = at + HEAD.size
-        end = start + length
-        if not length or len(data) < end or zlib.adler32(data[start:end]) != checksum:
+        written = data[start : start + length]
+        if not length or len(written) < length or zlib.adler32(written) != checksum:
             break
-        while start < end:
-            name_size, part, size = ITEM.unpack_from(data, start)
-            start += ITEM.size + name_size
-            call_id = data[start - name_size : start].decode()
-            if part == DROP:
-                calls.pop(call_id, None)
-                file.drop(call_id)
-            else:
-                value = data[start : start + size]
-                calls.setdefault(call_id, {})[part] = value
-                file.keep({call_id: {part: value}}, start - ITEM.size - name_size)
-            start += size
-        at = end
+        dropped, noted = decode(written)
+        for call_id in dropped:
+            calls.pop(call_id, None)
+            file.drop(call_id)
+        for call_id, parts in noted.items():
+            calls.setdefault(call_id, {}).update(parts)
+        file.keep(noted, at, HEAD.size + length)
+        at = start + length
     file.size = at
     return calls
 
