@@ -86,7 +86,7 @@ class Table:
             await asyncio.sleep(self.stage.talks + 0.2)
             while (await self.stage.metrics())[ACTIVE] > self.talking:  # noqa: ASYNC110 (the news is over HTTP)
                 await asyncio.sleep(0.5)
-        return (sum(self.stage.cpus()) - sum(before)) / max(1, load.accepted)
+        return max(LEAST, (sum(self.stage.cpus()) - sum(before)) / max(1, load.accepted))
 
 
 async def measure(directory: Path, numbers: tuple[int, ...], rounds: int, linger: float, scale: float) -> Found:

@@ -184,7 +184,8 @@ class Scene:
         assert len(core.calls) <= self.calls
         assert set(core.searches) <= set(core.clients)
         assert sum(core.open_clients.values()) == len(core.clients)
-        assert not core.touched and core.newcomer is None and not core.out
+        assert core.ledger is None or not core.ledger.touched
+        assert not core.out
         ended = [news.call_id for news in self.ended]
         assert len(ended) == len(set(ended))
         assert not set(ended) & set(core.calls)
@@ -203,21 +204,13 @@ class Scene:
                 self.take(core.tick(self.now))
             assert self.now < until, f"timers for ever: {list(core.timers)[:5]}"
         self.check()
-        left = {
-            name: table
-            for name in (
-                "calls",
-                "legs",
-                "clients",
-                "servers",
-                "open_clients",
-                "searches",
-                "located_later",
-                "remains",
-                "lingering",
-            )
-            if (table := getattr(core, name))
+        tables = {
+            name: getattr(core, name)
+            for name in ("calls", "legs", "clients", "servers", "open_clients", "searches", "located_later")
         }
+        if core.ledger is not None:
+            tables |= {name: getattr(core.ledger, name) for name in ("remains", "lingering", "written")}
+        left = {name: table for name, table in tables.items() if table}
         assert not left and not core.timers, left
         assert sorted(news.call_id for news in self.ended) == sorted(
             f"call-{number + 1}" for number in range(self.calls)
