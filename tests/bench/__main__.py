@@ -96,7 +96,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="PARTS", help="some parts, such as core,http")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
-        "--quick", dest="size", action="store_const", const="quick", help="fewer and shorter rounds, about two minutes"
+        "--quick",
+        dest="size",
+        action="store_const",
+        const="quick",
+        help="fewer and shorter rounds, about three minutes",
     )
     size.add_argument(
         "--tiny",
