@@ -201,7 +201,9 @@ class WriteAhead:
     def sync(self) -> None:
         """Have the thread do it for all who wait; those who come meanwhile are the next group."""
         if self.thread is None:
-            self.thread = threading.Thread(target=self.work, args=(asyncio.get_running_loop(),), name="write-ahead")
+            loop = asyncio.get_running_loop()
+            # A process that ends without `close` is not to wait for it.
+            self.thread = threading.Thread(target=self.work, args=(loop,), name="write-ahead", daemon=True)
             self.thread.start()
         assert self.file
         self.syncing, self.waiting = self.waiting, []
@@ -281,10 +283,10 @@ def sync_directory(directory: Path) -> None:
 
 
 def read(data: bytes) -> Iterator[Entry]:
-    """Up to the first entry that is not whole."""
+    """Up to the first entry that is not whole; OSError when it is of another version."""
     at = len(MAGIC)
-    if data[:at] != MAGIC:
-        return
+    if not data.startswith(MAGIC) and not MAGIC.startswith(data):
+        raise OSError(None, "no log of accepted calls of this version")
     while len(data) - at > HEAD.size:
         length, checksum = HEAD.unpack_from(data, at)
         start = at + HEAD.size

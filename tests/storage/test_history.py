@@ -168,6 +168,14 @@ async def test_two_processes_have_logs_of_their_own(store: HistoryStore, databas
     assert [row.call_id for row in await store.running()] == ["c2c-1", "c2c-2"]
 
 
+async def test_a_log_of_another_version_is_left_alone(database: Database, ahead: Path) -> None:
+    log = ahead.with_name(f"{ahead.name}.1")
+    log.write_bytes(b"c2c accepted 0\nwhatever")
+    with pytest.raises(StorageError, match="of this version"):
+        await HistoryStore(database, ahead).start()
+    assert log.exists()
+
+
 async def test_an_entry_that_was_cut_short_is_none(database: Database, ahead: Path, file: Path) -> None:
     store = HistoryStore(database, ahead)
     await store.start()
