@@ -10,6 +10,7 @@ import structlog
 
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.call import ENDED
+from c2c_b2bua.call.ledger import Ledger
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.call.snapshot import (
@@ -17,7 +18,6 @@ from c2c_b2bua.call.snapshot import (
     RECORD,
     STATE,
     Keep,
-    Rang,
     Release,
     decode_record,
     decode_snapshot,
@@ -30,7 +30,6 @@ from c2c_b2bua.transaction.actions import Action
 
 log = structlog.get_logger()
 
-KEPT = frozenset({Keep, Release, Rang, CallEnded})
 MOST_PROCESSES = 8
 """That may have calls of one database at a time, each in a file of its own."""
 WORKER = ".worker"
@@ -56,6 +55,7 @@ class KeptCalls:
         self.is_urgent = False
         """Something was heard that has to be safe before anything is sent."""
         self.core: B2bua | None = None
+        self.ledger: Ledger | None = None
         self.ended: dict[str, CallRecord] = {}
         """Calls that had ended when the process before this one was killed, or have ended since, unheard."""
         self.taken: set[str] = set()
@@ -103,7 +103,7 @@ class KeptCalls:
 
     def take_over(self, core: B2bua, now: float, carry_out: Callable[[list[Action]], None]) -> None:
         """Go on with the calls of processes that are gone; one that cannot be is left to be recorded as lost."""
-        self.core = core
+        self.core, self.ledger = core, core.ledger
         self.go_on(core, self.open(), now, carry_out)
 
     def inherit(self, now: float, carry_out: Callable[[list[Action]], None]) -> None:
@@ -165,40 +165,41 @@ class KeptCalls:
     @property
     def waits(self) -> bool:
         """There is something that `save` has to be called for, soon."""
-        return bool(self.later or self.journal.noted)
+        return bool(self.later or self.journal.noted or (self.ledger is not None and self.ledger.ringing))
 
     def save(self) -> None:
         """All that was heard is safe from a kill when this returns."""
         for call_id, record in self.later.items():
             self.journal.note(call_id, {RECORD: encode(record)})
         self.later.clear()
+        if self.ledger is not None:
+            for call_id, at in self.ledger.rang().items():
+                self.journal.note(call_id, {RANG: encode(at)})
         self.is_urgent = True
         self.write()
 
     def hear(self, action: Action) -> bool:
         """What the core says of its calls; True when nobody else is to hear it now. `write` has to follow."""
-        kind = type(action)
-        if kind in KEPT:
-            if isinstance(action, Keep):
-                self.journal.note(action.call_id, action.parts)
-                self.is_urgent = self.is_urgent or action.is_urgent
-                return True
-            if isinstance(action, Release):
-                self.done(action.call_id)
-                return True
-            if isinstance(action, Rang):
-                self.journal.note(action.call_id, {RANG: encode(action.at)})
-                return True
-            if isinstance(action, CallEnded):
-                self.later[action.call_id] = action.record
-        if self.held is None:
+        if type(action) is Keep:
+            self.journal.note(action.call_id, action.parts)
+            if action.is_urgent:
+                self.is_urgent = True
+            return True
+        if type(action) is Release:
+            self.done(action.call_id)
+            return True
+        if type(action) is CallEnded:
+            self.later[action.call_id] = action.record
+        return self.held is not None and self.withholds(action, self.held)
+
+    def withholds(self, news: Action, held: list[CallNews]) -> bool:
+        """Whether nobody is there yet to be told this; it is told later."""
+        if not isinstance(news, CallNews) or news.call_id not in self.taken:
             return False
-        if not isinstance(action, CallNews) or action.call_id not in self.taken:
-            return False
-        if isinstance(action, CallEnded) and not self.are_known:
-            self.ended[action.call_id] = action.record
+        if isinstance(news, CallEnded) and not self.are_known:
+            self.ended[news.call_id] = news.record
         else:
-            self.held.append(action)
+            held.append(news)
         return True
 
     def forget(self, call_id: str) -> None:

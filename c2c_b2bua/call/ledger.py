@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from c2c_b2bua.call.call import ENDED, RINGING_A, RINGING_B, Call
-from c2c_b2bua.call.snapshot import ORDER, Keep, Rang, Release, order_part, parts_of
+from c2c_b2bua.call.snapshot import ORDER, Keep, Release, order_part, parts_of
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, Leg
 from c2c_b2bua.dialog.snapshot import Written
 from c2c_b2bua.transaction.actions import Action, Send
@@ -18,6 +18,9 @@ class Ledger:
         self.legs = legs
         self.touched: dict[str, Call] = {}
         """Calls that stand otherwise than they were last kept."""
+        self.ringing: dict[str, Call] = {}
+        """Calls of which nothing has changed but since when their phones ring: what rings is taken back, whatever else became
+        of it, and only its record needs to know."""
         self.written: dict[str, dict[str, Written]] = {}
         """Id of a call that was kept -> what was written of its legs, by their names."""
         self.lingering: dict[str, list[Leg]] = {}
@@ -35,13 +38,14 @@ class Ledger:
                 break
         kept: list[Action] = []
         for name, call in touched.items():
-            written = self.written.get(name)
-            if is_silent and written is not None and (call.state == RINGING_A or call.state == RINGING_B):
-                # What rings is taken back, whatever else became of it: only its record needs to know.
-                kept.append(Rang(name, {leg.key: leg.ringing_at for leg in call.legs if leg.ringing_at is not None}))
+            written, state = self.written.get(name), call.state
+            if is_silent and written is not None and (state in RINGS):
+                self.ringing[name] = call
                 continue
+            if name in self.ringing:
+                del self.ringing[name]
             lingering = NOBODY
-            if call.state == ENDED:
+            if state == ENDED:
                 lingering = self.those_that_linger(call)
                 if not lingering:
                     self.remains.pop(name, None)
@@ -59,6 +63,14 @@ class Ledger:
             kept.append(Keep(name, parts, not is_silent))
         kept += out
         return kept
+
+    def rang(self) -> dict[str, dict[str, float]]:
+        """Id of each of the `ringing` -> since when its legs ring, by their keys."""
+        ringing, self.ringing = self.ringing, {}
+        return {
+            name: {leg.key: leg.ringing_at for leg in call.legs if leg.ringing_at is not None}
+            for name, call in ringing.items()
+        }
 
     def those_that_linger(self, call: Call) -> list[Leg]:
         """Legs whose phone may ring yet, of which their call does not know any more."""
@@ -92,3 +104,4 @@ class Ledger:
 
 
 NOBODY: list[Leg] = []
+RINGS = (RINGING_A, RINGING_B)

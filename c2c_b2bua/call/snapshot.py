@@ -34,7 +34,7 @@ from c2c_b2bua.transaction.actions import Action
 from c2c_b2bua.transaction.layer import TransactionLayer
 
 ORDER, STATE, RECORD, RANG = 0, 1, 2, 3
-"""The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, `CallRecord` once it has ended, `at` of `Rang`."""
+"""The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, `CallRecord` once it has ended, what `Ledger.rang` says."""
 AGREED = 16
 """The first of the parts that are an `Agreed`, each by the number of its leg."""
 Parts = dict[int, bytes]
@@ -80,13 +80,6 @@ class Keep(Action, frozen=True, gc=False):
     call_id: str
     parts: Parts
     is_urgent: bool
-
-
-class Rang(Action, frozen=True, gc=False):
-    """Nothing but this has changed: legs ring, by their keys, since `at`."""
-
-    call_id: str
-    at: dict[str, float]
 
 
 class Release(Action, frozen=True, gc=False):
@@ -170,7 +163,7 @@ def read(parts: Parts) -> KeptCall:
 
 
 def with_rang(kept: CallSnapshot, at: Mapping[str, float]) -> CallSnapshot:
-    """The snapshot, with what `Rang` said after it."""
+    """The snapshot, with what was said after it of since when its legs ring."""
     legs = [
         msgspec.structs.replace(leg, ringing_at=at[leg.key]) if leg.ringing_at is None and leg.key in at else leg
         for leg in kept.legs

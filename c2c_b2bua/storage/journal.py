@@ -1,8 +1,9 @@
 """What has to be known of every living call should this process be killed: a file that is only ever appended to.
 
-Written without a sync: a killed process loses nothing that it has given to the kernel, and a power cut ends all calls
-anyway. Each entry is a head (length, checksum) and msgpack: calls that are dropped, and parts of what is kept of others in
-place of those before. When the dead outweigh the living, these are copied to a new file, a few with every entry.
+Written without a sync: a killed process loses nothing that is in the file, and a power cut ends all calls anyway. Each
+entry is a head (length, checksum) and msgpack: calls that are dropped, and parts of what is kept of others in place of
+those before. When the file has become twice as long as what the living need, these are copied to a new one, a few with
+every entry.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from c2c_b2bua.storage.mapped_file import WINDOW, MappedFile
+
 MAGIC = b"c2c calls 3\n"
 HEAD = struct.Struct(">II")
 MODE = 0o600
 """What phones and trunks are asked is nobody else's business."""
 SMALL = 8_000_000
 """Bytes of dead entries that are not worth copying the living for."""
-STEP = 8
-"""Calls copied with every part that is written: about 0.1 ms."""
+STEP = 16
+"""Calls copied for every one that is written: about 0.2 ms."""
+MOST_PLACES = 32
+"""Entries over which a call may be spread before it is written as a whole."""
 LENGTH = 0xFFFFFFFF
 Parts = dict[int, bytes]
 """What is kept of a call, by part."""
@@ -36,59 +41,41 @@ decode = msgspec.msgpack.Decoder(Entry).decode
 log = structlog.get_logger()
 
 
-class File:
-    """An open file and which entry each part is in: its offset, and its length in the last 32 bits."""
+class File(MappedFile):
+    """An open file, and which of its entries the living are in: the offset of each, and its length in the last 32 bits."""
 
-    def __init__(self, descriptor: int, size: int) -> None:
-        self.descriptor = descriptor
-        self.size = size
-        self.written = 0
-        """Parts, of the living and of the dead."""
-        self.living = 0
-        """Parts that count."""
-        self.places: dict[str, dict[int, int]] = {}
+    def __init__(self, descriptor: int, size: int, window: int = WINDOW) -> None:
+        super().__init__(descriptor, size, window)
+        self.places: dict[str, list[int]] = {}
 
-    def write(self, data: bytes) -> int:
-        """Append; where it stands. OSError, and then nothing was appended."""
-        at, size = self.size, len(data)
-        try:
-            written = os.pwrite(self.descriptor, data, at)
-            while written < size:
-                written += os.pwrite(self.descriptor, data[written:], at + written)
-        except OSError:
-            os.ftruncate(self.descriptor, at)
-            raise
-        self.size = at + size
-        return at
+    def write(self, dropped: Sequence[str], noted: dict[str, Parts]) -> None:
+        """Append an entry. OSError, and then nothing was appended."""
+        data = encode((dropped, noted))
+        data = HEAD.pack(len(data), zlib.adler32(data)) + data
+        for call_id in self.learn(noted, self.append(data) << 32 | len(data)):
+            parts = self.parts(call_id)
+            self.places[call_id] = []
+            self.write((), {call_id: parts})
 
-    def keep(self, noted: dict[str, Parts], at: int, length: int) -> None:
-        """The entry there has these parts."""
-        known, place = self.places, at << 32 | length
-        for call_id, parts in noted.items():
-            places = known.get(call_id)
-            if places is None:
-                places = known[call_id] = {}
-            before = len(places)
-            places.update(dict.fromkeys(parts, place))
-            self.living += len(places) - before
-            self.written += len(parts)
-
-    def drop(self, call_id: str) -> None:
-        self.living -= len(self.places.pop(call_id, ()))
+    def learn(self, noted: dict[str, Parts], place: int) -> list[str]:
+        """An entry has these; the calls that are spread over too many."""
+        places, spread = self.places, []
+        for call_id in noted:
+            known = places.get(call_id)
+            if known is None:
+                places[call_id] = [place]
+            else:
+                known.append(place)
+                if len(known) > MOST_PLACES:
+                    spread.append(call_id)
+        return spread
 
     def parts(self, call_id: str) -> Parts:
         """What is kept of a call."""
-        places = self.places.get(call_id, {})
-        entries = {
-            place: decode(os.pread(self.descriptor, place & LENGTH, place >> 32)[HEAD.size :])[1]
-            for place in {*places.values()}
-        }
-        return {part: entries[place][call_id][part] for part, place in places.items()}
-
-    @property
-    def dead(self) -> int:
-        """Bytes, as far as one part is as long as another."""
-        return self.size * (self.written - self.living) // max(1, self.written)
+        parts: Parts = {}
+        for place in self.places.get(call_id, ()):
+            parts |= decode(self.read(place >> 32, place & LENGTH)[HEAD.size :])[1][call_id]
+        return parts
 
 
 class Journal:
@@ -97,10 +84,13 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.small = SMALL
+        self.window = WINDOW
         self.file: File | None = None
         self.next: File | None = None
         """The file that shall take the place of the present one, while the living are copied to it."""
         self.to_copy: Iterator[str] = iter(())
+        self.enough = 0
+        """Bytes of the file beyond which the living are copied."""
         self.is_failing = False
         self.noted: dict[str, Parts] = {}
         self.dropped: list[str] = []
@@ -113,26 +103,27 @@ class Journal:
             data = read_all(descriptor)
             if data and not data.startswith(MAGIC):
                 raise OSError(None, f"{self.path} is no journal of calls of this version")
-            file = self.file = File(descriptor, len(MAGIC))
+            file = self.file = File(descriptor, len(MAGIC), self.window)
             calls = replay(data, file)
             if not data:
                 os.pwrite(descriptor, MAGIC, 0)
-            # What a write that was cut short has left behind the last whole entry.
+            # What a write that was cut short has left behind the last whole entry, and the room behind that.
             os.ftruncate(descriptor, file.size)
         except BaseException:
             self.file = None
             os.close(descriptor)
             raise
+        self.enough = self.small
         return calls
 
     def close(self) -> None:
         """Let another process have it."""
         self.write(self.dropped)
-        for file in (self.file, self.next):
-            if file is not None:
-                os.close(file.descriptor)
         if self.next is not None:
             self.path_of_next.unlink(missing_ok=True)
+        for file in (self.file, self.next):
+            if file is not None:
+                file.close()
         self.file = self.next = None
 
     def __contains__(self, call_id: str) -> bool:
@@ -143,29 +134,26 @@ class Journal:
         if self.file is None:
             return
         noted = self.noted.get(call_id)
-        if noted is None:
-            self.noted[call_id] = parts
-        else:
-            self.noted[call_id] = noted | parts
+        self.noted[call_id] = parts if noted is None else noted | parts
 
     def write(self, dropped: Sequence[str] = ()) -> None:
         """What was noted is safe from a kill when this returns; so is the end of calls, if there is more to write."""
-        noted = self.noted
-        if not (noted or dropped):
+        noted, file = self.noted, self.file
+        if not (noted or dropped) or file is None:
             return
-        dropped = self.dropped
-        self.noted = {}
-        if dropped:
-            self.dropped = []
-        data = framed(dropped, noted)
-        file = self.append(data)
-        if file is not None:
-            length = len(data)
-            file.keep(noted, file.size - length, length)
-            if self.next is not None:
-                self.append_to_next(self.next, noted, data)
-            if self.next is not None or (file.written >= 2 * file.living and file.dead >= self.small):
-                self.copy_some(STEP * sum(map(len, noted.values())))
+        dropped, self.noted, self.dropped = self.dropped, {}, []
+        try:
+            file.write(dropped, noted)
+        except OSError as error:
+            # Calls go on: what is lost is that they would outlive a kill.
+            if not self.is_failing:
+                log.error("calls are not safe from a kill", journal=str(self.path), reason=str(error))
+            self.is_failing = True
+            self.dropped = [*dropped]
+            return
+        self.is_failing = False
+        if self.next is not None or file.size > self.enough:
+            self.move(file, dropped, noted)
 
     def keep(self, call_id: str, parts: Parts) -> None:
         """Replace parts of what is kept of a call; they are safe from a kill when this returns."""
@@ -175,35 +163,11 @@ class Journal:
     def drop(self, call_id: str) -> None:
         """Nothing of this call has to be known any more. That is written with what is kept next: it does no harm to know."""
         self.noted.pop(call_id, None)
-        if self.file is None or call_id not in self.file.places:
+        if self.file is None or self.file.places.pop(call_id, None) is None:
             return
         self.dropped.append(call_id)
-        for file in (self.file, self.next):
-            if file is not None:
-                file.drop(call_id)
-
-    def append(self, data: bytes) -> File | None:
-        """The file, when it has taken this."""
-        file = self.file
-        if file is None:
-            return None
-        try:
-            file.write(data)
-        except OSError as error:
-            # Calls go on: what is lost is that they would outlive a kill.
-            if not self.is_failing:
-                log.error("calls are not safe from a kill", journal=str(self.path), reason=str(error))
-            self.is_failing = True
-            return None
-        self.is_failing = False
-        return file
-
-    def append_to_next(self, file: File, noted: dict[str, Parts], data: bytes) -> None:
-        """The file that shall take the place of the other one has what is written meanwhile."""
-        try:
-            file.keep(noted, file.write(data), len(data))
-        except OSError as error:
-            self.give_up_copying(error)
+        if self.next is not None:
+            self.next.places.pop(call_id, None)
 
     # ── the living move to a new file ────────────────────────────────────────────────────────────────────────────
 
@@ -211,54 +175,47 @@ class Journal:
     def path_of_next(self) -> Path:
         return self.path.with_name(f"{self.path.name}.new")
 
-    def copy_some(self, most: int) -> None:
-        """Begin, when it is worth it; then `most` calls at a time, until the new file takes the place of the old one."""
-        file = self.file
-        if file is None:
-            return
+    def move(self, file: File, dropped: Sequence[str], noted: dict[str, Parts]) -> None:
+        """Begin; then give the new file what the old one was given, and some calls, until it takes the place of that."""
         try:
             if self.next is None:
                 self.path_of_next.unlink(missing_ok=True)
-                self.next = File(locked(self.path_of_next), 0)
-                self.next.write(MAGIC)
+                self.next = File(locked(self.path_of_next), 0, self.window)
+                self.next.append(MAGIC)
                 self.to_copy = iter([*file.places])
                 return
-            for _ in range(most):
+            self.next.write(dropped, noted)
+            for _ in range(STEP * len(noted)):
                 call_id = next(self.to_copy, None)
                 if call_id is None:
                     self.swap(file, self.next)
                     return
-                self.copy(call_id, file, self.next)
+                copy(call_id, file, self.next)
         except OSError as error:
-            self.give_up_copying(error)
-
-    def copy(self, call_id: str, file: File, new: File) -> None:
-        """Those of its parts that have not been written to the new file anyway."""
-        known = new.places.get(call_id, {})
-        left = {call_id: {part: value for part, value in file.parts(call_id).items() if part not in known}}
-        if left[call_id]:
-            data = framed((), left)
-            new.keep(left, new.write(data), len(data))
+            self.give_up_moving(file, error)
 
     def swap(self, file: File, new: File) -> None:
         self.path_of_next.rename(self.path)
-        os.close(file.descriptor)
+        file.close()
         self.file, self.next = new, None
+        self.enough = 2 * new.size + self.small
 
-    def give_up_copying(self, error: OSError) -> None:
+    def give_up_moving(self, file: File, error: OSError) -> None:
         """The old file goes on to grow; it is tried again when it has doubled."""
         log.warning("journal not made smaller", journal=str(self.path), reason=str(error))
         if self.next is not None:
-            os.close(self.next.descriptor)
             self.path_of_next.unlink(missing_ok=True)
+            self.next.close()
         self.next = None
-        if self.file is not None:
-            self.small = 2 * self.file.dead
+        self.enough = 2 * file.size
 
 
-def framed(dropped: Sequence[str], noted: dict[str, Parts]) -> bytes:
-    data = encode((dropped, noted))
-    return HEAD.pack(len(data), zlib.adler32(data)) + data
+def copy(call_id: str, file: File, new: File) -> None:
+    """Those parts of a call that have not been written to the new file anyway."""
+    known = new.parts(call_id)
+    left = {part: value for part, value in file.parts(call_id).items() if part not in known}
+    if left:
+        new.write((), {call_id: left})
 
 
 def replay(data: bytes, file: File) -> dict[str, Parts]:
@@ -274,10 +231,10 @@ def replay(data: bytes, file: File) -> dict[str, Parts]:
         dropped, noted = decode(written)
         for call_id in dropped:
             calls.pop(call_id, None)
-            file.drop(call_id)
+            file.places.pop(call_id, None)
         for call_id, parts in noted.items():
             calls.setdefault(call_id, {}).update(parts)
-        file.keep(noted, at, HEAD.size + length)
+        file.learn(noted, at << 32 | HEAD.size + length)
         at = start + length
     file.size = at
     return calls

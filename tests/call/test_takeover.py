@@ -48,7 +48,7 @@ class Mortal(Player):
     def crash(self, seconds: float = 1.0) -> None:
         """Killed, and started again after so many seconds."""
         self.now += seconds
-        self.core, said = self.memory.reborn(self.core.interfaces, self.now)
+        self.core, said = self.memory.reborn(self.core, self.now)
         self.take(said)
 
     @property

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from c2c_b2bua.b2bua import B2bua
-from c2c_b2bua.call.snapshot import ORDER, RANG, Keep, KeptCall, Parts, Rang, Release, encode, read
-from c2c_b2bua.sip.flow import Interfaces
+from c2c_b2bua.call.snapshot import ORDER, RANG, Keep, KeptCall, Parts, Release, encode, read
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action
 
@@ -25,9 +24,6 @@ class Memory:
             self.orders.setdefault(action.call_id, {}).update(action.parts)
             assert ORDER in self.orders[action.call_id]
             return True
-        if isinstance(action, Rang):
-            self.orders[action.call_id][RANG] = encode(action.at)
-            return True
         if isinstance(action, Release):
             del self.orders[action.call_id]
             return True
@@ -36,8 +32,15 @@ class Memory:
     def calls(self) -> list[KeptCall]:
         return [read(parts) for parts in self.orders.values()]
 
-    def reborn(self, interfaces: Interfaces, now: float) -> tuple[B2bua, list[Action]]:
+    def save(self, core: B2bua) -> None:
+        """What else the core knows that has to be kept, sooner or later: here, just before it is killed."""
+        assert core.ledger is not None
+        for call_id, at in core.ledger.rang().items():
+            self.orders[call_id][RANG] = encode(at)
+
+    def reborn(self, killed: B2bua, now: float) -> tuple[B2bua, list[Action]]:
         """The next process at the same addresses, and what it says when it takes the calls over."""
+        self.save(killed)
         self.lives += 1
-        core = B2bua(interfaces, Tokens(b"life %d" % self.lives), keeps=True)
+        core = B2bua(killed.interfaces, Tokens(b"life %d" % self.lives), keeps=True)
         return core, [action for kept in self.calls() for action in core.take_over(kept, now)]

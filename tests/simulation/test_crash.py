@@ -68,7 +68,7 @@ class Run:
         back = wire.now + downtime
         wire.run(until=back)
         wire.now = max(wire.now, back)
-        self.core, said = self.memory.reborn(self.core.interfaces, wire.now)
+        self.core, said = self.memory.reborn(self.core, wire.now)
         wire.machines[OUR_PORT] = self.core
         wire.carry(OUR_PORT, said)
 

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from c2c_b2bua.storage.journal import HEAD, MAGIC, Journal, Parts
+from c2c_b2bua.storage.journal import HEAD, MAGIC, MOST_PLACES, File, Journal, Parts
+from c2c_b2bua.storage.mapped_file import WINDOW
+
+Opened = Callable[..., tuple[Journal, dict[str, Parts]]]
 
 
 @pytest.fixture
@@ -21,14 +24,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(path: Path) -> Iterator[Callable[[], tuple[Journal, dict[str, Parts]]]]:
+def opened(path: Path) -> Iterator[Opened]:
     """Opens the journal, and closes it at the end."""
     journals: list[Journal] = []
 
-    def open_it() -> tuple[Journal, dict[str, Parts]]:
+    def open_it(window: int = WINDOW) -> tuple[Journal, dict[str, Parts]]:
         for journal in journals:
             journal.close()
         journals.append(Journal(path))
+        journals[-1].window = window
         return journals[-1], journals[-1].open()
 
     yield open_it
@@ -36,7 +40,17 @@ def opened(path: Path) -> Iterator[Callable[[], tuple[Journal, dict[str, Parts]]
         journal.close()
 
 
-Opened = Callable[[], tuple[Journal, dict[str, Parts]]]
+def let_go(file: File) -> None:
+    """What becomes of an open file when its process is killed."""
+    assert file.memory is not None
+    file.memory.close()
+    os.close(file.descriptor)
+
+
+def size_of(journal: Journal) -> int:
+    """Bytes that were written, without the room behind them."""
+    assert journal.file
+    return journal.file.size
 
 
 def test_what_was_kept_is_there_again(opened: Opened) -> None:
@@ -56,7 +70,7 @@ def test_what_was_kept_is_there_again(opened: Opened) -> None:
 def test_notes_are_written_together(path: Path, opened: Opened) -> None:
     journal, _ = opened()
     journal.keep("one", {0: b"order 1", 1: b"state 1"})
-    size = path.stat().st_size
+    size = size_of(journal)
     journal.note("one", {1: b"state 2"})
     journal.note("two", {0: b"order 2"})
     journal.note("gone", {0: b"order 3"})
@@ -64,8 +78,9 @@ def test_notes_are_written_together(path: Path, opened: Opened) -> None:
     assert "two" in journal and "gone" in journal
     journal.drop("gone")
     assert "gone" not in journal
-    assert path.stat().st_size == size
+    assert size_of(journal) == size
     journal.write()
+    assert size_of(journal) > size
     assert b"state 3" in path.read_bytes() and b"state 2" not in path.read_bytes()
     expected = {"one": {0: b"order 1", 1: b"state 3", 2: b"record 1"}, "two": {0: b"order 2"}}
     assert opened()[1] == expected
@@ -100,7 +115,7 @@ def test_only_its_owner_may_read_it(path: Path, opened: Opened) -> None:
 def test_an_entry_cut_short_is_as_if_it_had_never_been(path: Path, opened: Opened, cut: int) -> None:
     journal, _ = opened()
     journal.keep("one", {0: b"whole"})
-    whole = path.stat().st_size
+    whole = size_of(journal)
     journal.keep("one", {0: b"cut short"})
     journal.close()
     size = path.stat().st_size
@@ -142,8 +157,8 @@ def test_a_file_of_another_kind_is_left_alone(path: Path, opened: Opened) -> Non
 
 
 def test_it_does_not_grow_for_ever(path: Path, opened: Opened) -> None:
-    journal, _ = opened()
-    journal.small = 20_000
+    journal, _ = opened(4096)
+    journal.small = journal.enough = 20_000
     living = {f"call {number}": {0: b"x" * 100, 1: b""} for number in range(100)}
     for call_id in living:
         journal.keep(call_id, {0: b"x" * 100})
@@ -155,7 +170,8 @@ def test_it_does_not_grow_for_ever(path: Path, opened: Opened) -> None:
         if step % 7 == 0:
             journal.keep(f"brief {step}", {0: b"y" * 50})
             journal.drop(f"brief {step}")
-        sizes.append(path.stat().st_size)
+        sizes.append(size_of(journal))
+        assert path.stat().st_size <= sizes[-1] + 2 * 4096
     assert max(sizes) < 100_000, "several megabytes were written"
     assert sum(after < before for before, after in pairwise(sizes)) > 20, "it was seldom made smaller"
     assert opened()[1] == living
@@ -164,7 +180,7 @@ def test_it_does_not_grow_for_ever(path: Path, opened: Opened) -> None:
 
 def test_a_kill_while_it_is_made_smaller_loses_nothing(path: Path, opened: Opened) -> None:
     journal, _ = opened()
-    journal.small = 0
+    journal.small = journal.enough = 0
     for number in range(200):
         journal.keep(f"call {number}", {0: b"old"})
     for number in range(200):
@@ -175,7 +191,7 @@ def test_a_kill_while_it_is_made_smaller_loses_nothing(path: Path, opened: Opene
     journal.drop("call 3")
     journal.keep("call 199", {0: b"newest"})
     # As a kill leaves it: nothing is tidied up.
-    os.close(journal.next.descriptor)
+    let_go(journal.next)
     journal.next = None
     _, found = opened()
     assert found["call 199"] == {0: b"newest"} and "call 3" not in found
@@ -185,7 +201,7 @@ def test_a_kill_while_it_is_made_smaller_loses_nothing(path: Path, opened: Opene
 def test_who_waits_for_it_gets_the_new_file(path: Path, opened: Opened) -> None:
     """A process that opened the old file just before it was replaced must not believe that it has the journal."""
     journal, _ = opened()
-    journal.small = 0
+    journal.small = journal.enough = 0
     old = path.stat().st_ino
     while path.stat().st_ino == old:
         journal.keep("one", {0: b"again and again"})
@@ -194,20 +210,60 @@ def test_who_waits_for_it_gets_the_new_file(path: Path, opened: Opened) -> None:
 
 
 def test_a_full_disk_stops_no_call(opened: Opened, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    journal, _ = opened()
+    journal, _ = opened(4096)
     journal.keep("one", {0: b"kept"})
-    write = os.pwrite
 
-    def refuse(descriptor: int, data: bytes, at: int) -> int:
-        if len(data) > 10:
-            return write(descriptor, data[:10], at)
+    def refuse(descriptor: int, start: int, length: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", refuse)
-    journal.keep("one", {0: b"refused"})
-    journal.keep("two", {0: b"refused"})
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    journal.keep("one", {0: b"there is no room for this" * 100_000})
+    assert journal.is_failing
+    journal.keep("two", {0: b"refused as well" * 100_000})
     journal.drop("one")
     monkeypatch.undo()
     journal.keep("three", {0: b"kept again"})
+    assert not journal.is_failing
     assert opened()[1] == {"three": {0: b"kept again"}}
     assert path.read_bytes().startswith(MAGIC)
+
+
+def test_a_disk_without_room_is_no_end_of_the_process(tmp_path: Path) -> None:
+    """A real one: what is in memory of a file for which there is no room must not be written to (SIGBUS)."""
+    script = (
+        "import sys; from pathlib import Path; from c2c_b2bua.storage.journal import Journal\n"
+        "journal = Journal(Path(sys.argv[1]) / 'calls'); journal.open()\n"
+        "for number in range(3000): journal.keep(f'call {number}', {0: bytes(1000)})\n"
+        "print(journal.is_failing, len(journal.file.places) > 500)"
+    )
+    mount = f'mount -t tmpfs -o size=2m tmpfs {tmp_path} && exec {sys.executable} -c "$0" {tmp_path}'
+    command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c", mount, script]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["True True"]), done.stderr
+
+
+def test_a_call_that_changes_for_ever_is_written_as_a_whole_now_and_then(opened: Opened) -> None:
+    journal, _ = opened()
+    assert journal.file
+    for number in range(10 * MOST_PLACES):
+        journal.keep("one", {number % 3: b"%d" % number})
+        assert len(journal.file.places["one"]) <= MOST_PLACES
+    last = 10 * MOST_PLACES - 1
+    assert opened()[1] == {"one": {number % 3: b"%d" % number for number in (last - 2, last - 1, last)}}
+
+
+def test_the_room_behind_the_last_entry_is_given_back(path: Path, opened: Opened) -> None:
+    journal, _ = opened()
+    journal.keep("one", {0: b"order 1"})
+    assert path.stat().st_size > 100_000
+    size = size_of(journal)
+    journal.close()
+    assert path.stat().st_size == size
+
+
+def test_an_entry_may_be_longer_than_the_room_that_is_had_at_a_time(opened: Opened) -> None:
+    journal, _ = opened(4096)
+    expected = {f"call {length}": {0: bytes([length % 256]) * length} for length in (1, 4000, 100, 9000, 1, 20_000)}
+    for call_id, parts in expected.items():
+        journal.keep(call_id, parts)
+    assert opened()[1] == expected
