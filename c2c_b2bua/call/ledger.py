@@ -31,11 +31,7 @@ class Ledger:
     def told(self, out: list[Action]) -> list[Action]:
         """What has changed of calls, and then what goes out."""
         touched, self.touched = self.touched, {}
-        is_silent = True
-        for action in out:
-            if type(action) is Send:
-                is_silent = False
-                break
+        is_silent = Send not in map(type, out)
         kept: list[Action] = []
         for name, call in touched.items():
             written, state = self.written.get(name), call.state

@@ -11,9 +11,9 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from zlib import adler32
 
 import msgspec
 import structlog
@@ -36,6 +36,7 @@ Parts = dict[int, bytes]
 Entry = tuple[list[str], dict[str, Parts]]
 """Calls that are dropped, then parts of others."""
 
+pack_head = HEAD.pack_into
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Entry).decode
 log = structlog.get_logger()
@@ -48,18 +49,28 @@ class File(MappedFile):
         super().__init__(descriptor, size, window)
         self.places: dict[str, list[int]] = {}
 
+    def begin(self) -> None:
+        """Say what it is; OSError."""
+        memory, start = self.room(len(MAGIC))
+        memory[start : start + len(MAGIC)] = MAGIC
+        self.size += len(MAGIC)
+
     def write(self, dropped: Sequence[str], noted: dict[str, Parts]) -> None:
         """Append an entry. OSError, and then nothing was appended."""
         data = encode((dropped, noted))
-        data = HEAD.pack(len(data), zlib.adler32(data)) + data
-        for call_id in self.learn(noted, self.append(data) << 32 | len(data)):
-            parts = self.parts(call_id)
-            self.places[call_id] = []
-            self.write((), {call_id: parts})
+        length = len(data) + HEAD.size
+        memory, start = self.room(length)
+        pack_head(memory, start, length - HEAD.size, adler32(data))
+        memory[start + HEAD.size : start + length] = data
+        at, self.size = self.size, self.size + length
+        spread = self.learn(noted, at << 32 | length)
+        if spread:
+            self.gather(spread)
 
-    def learn(self, noted: dict[str, Parts], place: int) -> list[str]:
+    def learn(self, noted: dict[str, Parts], place: int) -> Sequence[str]:
         """An entry has these; the calls that are spread over too many."""
-        places, spread = self.places, []
+        places = self.places
+        spread: Sequence[str] = ()
         for call_id in noted:
             known = places.get(call_id)
             if known is None:
@@ -67,8 +78,15 @@ class File(MappedFile):
             else:
                 known.append(place)
                 if len(known) > MOST_PLACES:
-                    spread.append(call_id)
+                    spread = [*spread, call_id]
         return spread
+
+    def gather(self, call_ids: Sequence[str]) -> None:
+        """Write these as a whole."""
+        for call_id in call_ids:
+            parts = self.parts(call_id)
+            self.places[call_id] = []
+            self.write((), {call_id: parts})
 
     def parts(self, call_id: str) -> Parts:
         """What is kept of a call."""
@@ -103,12 +121,12 @@ class Journal:
             data = read_all(descriptor)
             if data and not data.startswith(MAGIC):
                 raise OSError(None, f"{self.path} is no journal of calls of this version")
-            file = self.file = File(descriptor, len(MAGIC), self.window)
-            calls = replay(data, file)
-            if not data:
-                os.pwrite(descriptor, MAGIC, 0)
+            file = self.file = File(descriptor, 0, self.window)
+            calls = replay(data, file) if data else {}
             # What a write that was cut short has left behind the last whole entry, and the room behind that.
             os.ftruncate(descriptor, file.size)
+            if not data:
+                file.begin()
         except BaseException:
             self.file = None
             os.close(descriptor)
@@ -181,7 +199,7 @@ class Journal:
             if self.next is None:
                 self.path_of_next.unlink(missing_ok=True)
                 self.next = File(locked(self.path_of_next), 0, self.window)
-                self.next.append(MAGIC)
+                self.next.begin()
                 self.to_copy = iter([*file.places])
                 return
             self.next.write(dropped, noted)
@@ -226,7 +244,7 @@ def replay(data: bytes, file: File) -> dict[str, Parts]:
         length, checksum = HEAD.unpack_from(data, at)
         start = at + HEAD.size
         written = data[start : start + length]
-        if not length or len(written) < length or zlib.adler32(written) != checksum:
+        if not length or len(written) < length or adler32(written) != checksum:
             break
         dropped, noted = decode(written)
         for call_id in dropped:

@@ -23,16 +23,13 @@ class MappedFile:
         """The part of the file that is in memory."""
         self.memory: mmap | None = None
 
-    def append(self, data: bytes) -> int:
-        """Where it stands. OSError, and then nothing was appended."""
+    def room(self, length: int) -> tuple[mmap, int]:
+        """Memory that has room for so many bytes behind the last, and where in it; they count once `size` says so. OSError."""
         at = self.size
-        end = at + len(data)
-        if end > self.end:
-            self.move(at, end)
+        if at + length > self.end:
+            self.move(at, at + length)
         assert self.memory is not None
-        self.memory[at - self.start : end - self.start] = data
-        self.size = end
-        return at
+        return self.memory, at - self.start
 
     def move(self, at: int, end: int) -> None:
         """Have room for what lies between the two, and more."""
