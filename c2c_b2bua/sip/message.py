@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import MAGIC_COOKIE, Challenge, CSeq, NameAddr, Via, parse_contact, parse_cseq
@@ -19,7 +21,17 @@ MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5
 MISSING: list[str] = []
 LASTING_HEADERS = ("Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Authorization",
                    "Proxy-Authorization")  # fmt: skip
-LINE_ENDS_AND_NUL = b"\r\n\0"
+
+
+@lru_cache(maxsize=256)
+def names_of(headers: tuple[str, ...]) -> list[str]:
+    """What stands between the start line and the values of these headers, and behind each; every other place is empty."""
+    places = [""]
+    for name in (*headers, "Content-Length"):
+        if has_bare(name, 0):
+            raise ValueError(f"a line end or NUL in the name of a header: {name!r}")
+        places += (f"\r\n{name}: ", "")
+    return places
 
 
 class Message:
@@ -160,17 +172,19 @@ class Message:
 
     def __bytes__(self) -> bytes:
         """Print it. ValueError when a value holds a line end or NUL: such a message would say something else."""
-        body, headers = self.body, self.headers
+        body, headers, start = self.body, self.headers, self.start_line()
+        names: Iterable[str] = headers
         try:
-            lines = [f"{name}: {value}" for name, (value,) in headers.items()]
+            values = [value for (value,) in headers.values()]
         except ValueError:  # one of them has several values
-            lines = [f"{name}: {value}" for name, values in headers.items() for value in values]
-        text = "\r\n".join([self.start_line(), *lines, f"Content-Length: {len(body)}\r\n\r\n"])
-        head = text.encode("utf-8", "surrogateescape")
-        ends = len(lines) + 3
-        if len(head.translate(None, LINE_ENDS_AND_NUL)) != len(head) - 2 * ends and has_bare(text, ends):
-            raise ValueError(f"a line end or NUL inside a header of {self.start_line()!r}")
-        return head + body
+            names = [name for name, several in headers.items() for _ in several]
+            values = [value for several in headers.values() for value in several]
+        said = f"{start} {' '.join(values)}"
+        if ("\n" in said or "\r" in said or "\0" in said) and has_bare(said, 0):
+            raise ValueError(f"a line end or NUL inside a header of {start!r}")
+        text = names_of(tuple(names)).copy()
+        text[::2] = [start, *values, f"{len(body)}\r\n\r\n"]
+        return "".join(text).encode("utf-8", "surrogateescape") + body
 
 
 class Request(Message):
