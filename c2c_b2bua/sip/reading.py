@@ -7,7 +7,7 @@ from itertools import islice
 
 from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import known_cseq
-from c2c_b2bua.sip.glance import BLANKS, LONGEST_REST, RESPONSE_PATTERN, known_rest, read_rest
+from c2c_b2bua.sip.glance import BLANKS, LONGEST_REST, RESPONSE_PATTERN, SPACED_PATTERN, known_rest, read_rest
 from c2c_b2bua.sip.grammar import REQUEST_LINE_PATTERN, STATUS_LINE_PATTERN, has_bare
 from c2c_b2bua.sip.headers import SPELLINGS, canonical_name
 from c2c_b2bua.sip.message import Headers, Request, Response
@@ -80,7 +80,7 @@ def read_closely(head: str, is_whole: bool, body: bytes) -> Request | Response:
 
 def glance(head: str, body: bytes) -> Response | None:
     """The response, if it looks as nearly all do; None: it has to be read line by line."""
-    found = RESPONSE_PATTERN.match(head)
+    found = RESPONSE_PATTERN.match(head) or SPACED_PATTERN.match(head)
     if found is None or "\0" in head:
         return None
     text = head[found.end() :]
@@ -96,21 +96,21 @@ def glance(head: str, body: bytes) -> Response | None:
     status, reason, via, branch, call_id, to, from_, later_to, later_call_id, cseq = found.groups()
     if (to is None) == (later_to is None) or (call_id is None) == (later_call_id is None):
         return None
-    to, call_id = (to or later_to).strip(BLANKS), call_id or later_call_id
+    to, call_id = to or later_to, call_id or later_call_id
     if "\n" in via or "\n" in from_ or "\n" in to or "\n" in call_id or "\n" in reason or "," in via or '"' in via:
         return None
     headers = others.copy()
-    headers["Via"] = [via.strip(BLANKS)]
-    headers["From"] = [from_.strip(BLANKS)]
+    headers["Via"] = [via]
+    headers["From"] = [from_]
     headers["To"] = [to]
-    headers["Call-ID"] = [call_id.strip(BLANKS)]
+    headers["Call-ID"] = [call_id]
     headers["CSeq"] = [cseq]
     response = Response(STATUSES[status], reason, headers, body)
     response.read_cseq = numbered = known_cseq(cseq)
-    response.key = f"{branch.strip(BLANKS)} {numbered.method}"
-    start = to.rfind(">;tag=") + 6
-    if start > 6 and to.find(";", start) < 0 and to.find('"', start) < 0:
-        response.read_to_tag = to[start:]
+    response.key = f"{branch} {numbered.method}"
+    address, _, tag = to.rpartition(">;tag=")
+    if address and ";" not in tag and '"' not in tag:
+        response.read_to_tag = tag
     return response
 
 
