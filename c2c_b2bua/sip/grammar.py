@@ -67,11 +67,9 @@ def delta_seconds(text: str | None) -> int | None:
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else None
 
 
-def has_bare(head: str, ends: int) -> bool:
-    """Whether a CR or LF is none of so many line ends, or a NUL stands where no backslash makes it a quoted-pair."""
-    if head.count("\n") != ends or head.count("\r") != ends:
-        return True
-    return "\0" in head and head.count("\0") != head.count("\\\0")
+def has_bare(text: str) -> bool:
+    """Whether a text that has no line ends has a CR or LF, or a NUL where no backslash makes it a quoted-pair."""
+    return "\n" in text or "\r" in text or ("\0" in text and text.count("\0") != text.count("\\\0"))
 
 
 def split_list(text: str) -> list[str]:

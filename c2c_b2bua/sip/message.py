@@ -28,7 +28,7 @@ def names_of(headers: tuple[str, ...]) -> list[str]:
     """What stands between the start line and the values of these headers, and behind each; every other place is empty."""
     places = [""]
     for name in (*headers, "Content-Length"):
-        if has_bare(name, 0):
+        if has_bare(name):
             raise ValueError(f"a line end or NUL in the name of a header: {name!r}")
         places += (f"\r\n{name}: ", "")
     return places
@@ -112,10 +112,9 @@ class Message:
 
     def tag(self, name: str) -> str | None:
         """The tag of From or To, found without reading the rest where that is certain."""
-        text = self.required(name)
-        start = text.rfind(">;tag=") + 6
-        if start > 6 and text.find(";", start) < 0 and text.find('"', start) < 0:
-            return text[start:].strip(" \t")
+        address, _, tag = self.required(name).rpartition(">;tag=")
+        if address and ";" not in tag and '"' not in tag:
+            return tag.strip(" \t")
         return self.address(name).tag
 
     @property
@@ -179,8 +178,7 @@ class Message:
         except ValueError:  # one of them has several values
             names = [name for name, several in headers.items() for _ in several]
             values = [value for several in headers.values() for value in several]
-        said = f"{start} {' '.join(values)}"
-        if ("\n" in said or "\r" in said or "\0" in said) and has_bare(said, 0):
+        if has_bare(f"{start} {' '.join(values)}"):
             raise ValueError(f"a line end or NUL inside a header of {start!r}")
         text = names_of(tuple(names)).copy()
         text[::2] = [start, *values, f"{len(body)}\r\n\r\n"]

@@ -71,7 +71,7 @@ def read_closely(head: str, is_whole: bool, body: bytes) -> Request | Response:
             trouble = trouble or f"Content-Length {text}, but {len(body)} bytes of body"
         else:
             body = body[: int(text)]
-    if trouble or has_bare(head, len(lines) - 1):
+    if trouble or has_bare(" ".join(lines)):
         request = message if isinstance(message, Request) else None
         raise MalformedError(trouble or "a bare CR, LF or NUL in the head", 400, request)
     message.body = body

@@ -47,11 +47,15 @@ class Uri(msgspec.Struct, frozen=True, array_like=True):
         return (self.parameters.get("transport") or "").lower()
 
     def __str__(self) -> str:
-        if not self.is_sip:
-            return f"{self.scheme}:{self.opaque}"
-        password = "" if self.password is None else f":{self.password}"
-        userinfo = "" if self.user is None else f"{self.user}{password}@"
-        text = f"{self.scheme}:{userinfo}{self.host}"
+        scheme, user = self.scheme, self.user
+        if scheme != "sip" and scheme != "sips":
+            return f"{scheme}:{self.opaque}"
+        if user is None:
+            text = f"{scheme}:{self.host}"
+        elif self.password is None:
+            text = f"{scheme}:{user}@{self.host}"
+        else:
+            text = f"{scheme}:{user}:{self.password}@{self.host}"
         if self.port is not None:
             text += f":{self.port}"
         for name, value in self.parameters.items():
