@@ -203,7 +203,15 @@ def read_codecs(formats: tuple[str, ...], lines: Lines) -> dict[str, str]:
             number, _, name = line[9:].partition(" ")
             name = name.strip().lower()
             named.setdefault(number, name.removesuffix("/1") if name.count("/") == 2 else name)
-    return {number: named.get(number) or STATIC_RTPMAPS.get(number, number) for number in formats}
+    return shared_codecs(
+        tuple([(number, named.get(number) or STATIC_RTPMAPS.get(number, number)) for number in formats])
+    )
+
+
+@lru_cache(maxsize=1024)
+def shared_codecs(codecs: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """One dict for all equal ones."""
+    return dict(codecs)
 
 
 @lru_cache(maxsize=1024)

@@ -20,11 +20,14 @@ def as_offer(description: SessionDescription, *known: SessionDescription | None)
     media = []
     changed = False
     for index, part in enumerate(description.media):
-        meanings: Codecs = {}
+        codecs, meanings = part.codecs, {}
+        is_new = False
         for earlier in known:
             if earlier is not None and index < len(earlier.media):
-                meanings.update(earlier.media[index].codecs)
-        changes = renumbering(part, meanings)
+                theirs = earlier.media[index].codecs
+                meanings.update(theirs)
+                is_new = is_new or theirs is not codecs
+        changes = renumbering(part, meanings) if is_new else {}
         changed = changed or bool(changes)
         media.append(renumbered(part, changes) if changes else part)
     return SessionDescription(description.origin, description.lines, tuple(media)) if changed else description
