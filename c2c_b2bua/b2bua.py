@@ -142,7 +142,7 @@ class B2bua(TransactionLayer):
     # ── who is listened to ───────────────────────────────────────────────────────────────────────────────────────
 
     def request(self, request: Request, flow: Flow, now: float) -> Work:
-        return super().request(request, flow, now) if self.is_heard(request, flow, now) else []
+        return TransactionLayer.request(self, request, flow, now) if self.is_heard(request, flow, now) else []
 
     def malformed(self, error: SipError, request: Request | None, flow: Flow) -> Work:
         return super().malformed(error, request, flow) if self.knows(flow) else []

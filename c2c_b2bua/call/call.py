@@ -81,9 +81,9 @@ class Call:
         """The best reason yet why the side that is being rung cannot be reached."""
 
     def leg(self, name: str) -> Leg:
-        if len(name) > 1:
-            return next(leg for leg in self.rivals if leg.name == name)
-        return self.a if name == "a" else self.b
+        if name == "a":
+            return self.a
+        return self.b if name == "b" else next(leg for leg in self.rivals if leg.name == name)
 
     @property
     def legs(self) -> tuple[Leg, ...]:

@@ -28,10 +28,11 @@ class Client(ClientTransaction):
     first_state = TRYING
 
     def start(self, now: float) -> Work:
-        if self.flow.is_reliable:
-            return [Send(self.sent, self.flow), StartTimer(self.key, "F", now + TIMER_F)]
+        flow = self.flow
+        if flow.interface.transport != "UDP":
+            return [Send(self.sent, flow), StartTimer(self.key, "F", now + TIMER_F)]
         self.interval = T1
-        return [Send(self.sent, self.flow), StartTimer(self.key, "E", now + T1)]
+        return [Send(self.sent, flow), StartTimer(self.key, "E", now + T1)]
 
 
 def retransmit(transaction: Client, message: None, now: float) -> Work:
@@ -47,7 +48,7 @@ def retransmit(transaction: Client, message: None, now: float) -> Work:
 
 def complete(transaction: Client, response: Response, now: float) -> Work:
     news = Respond(transaction.owner, transaction.request, response)
-    if transaction.flow.is_reliable:
+    if transaction.flow.interface.transport != "UDP":
         transaction.state = TERMINATED
         return [news, Forget(transaction.key)]
     return [news, StartTimer(transaction.key, "K", now + TIMER_K)]

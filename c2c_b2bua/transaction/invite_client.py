@@ -31,10 +31,11 @@ class InviteClient(ClientTransaction):
     first_state = CALLING
 
     def start(self, now: float) -> Work:
-        if self.flow.is_reliable:
-            return [Send(self.sent, self.flow), StartTimer(self.key, "B", now + TIMER_B)]
+        flow = self.flow
+        if flow.interface.transport != "UDP":
+            return [Send(self.sent, flow), StartTimer(self.key, "B", now + TIMER_B)]
         self.interval = T1
-        return [Send(self.sent, self.flow), StartTimer(self.key, "A", now + T1)]
+        return [Send(self.sent, flow), StartTimer(self.key, "A", now + T1)]
 
     def abandon(self) -> None:
         """The INVITE has gone to another target; until timer B this one may still turn up, and is then cancelled.

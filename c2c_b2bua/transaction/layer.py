@@ -304,13 +304,9 @@ class TransactionLayer(Sending):
         for action in work:
             if type(action) is StartTimer:
                 set_timer(action.at, action.key, action.name)
-                continue
-            carry_out = find(type(action))
-            if carry_out is None:
+            elif (carry_out := find(type(action))) is None:
                 out.append(action)
-                continue
-            more = carry_out(action, now)
-            if more:
+            elif more := carry_out(action, now):
                 work += more
         if timers.count - timers.gone > timers.swept_to:
             timers.sweep(self.machine_of)

@@ -119,16 +119,16 @@ class Sending:
     ) -> Work:
         """Open the client transaction; a request too long for UDP takes TCP where we have it, and has not failed there."""
         request = action.request
-        branch, data = self.stamp(action.owner, request, flow)
+        owner, method = action.owner, request.method
+        branch, data = self.stamp(owner, request, flow)
         if len(data) > MTU_LIMIT and flow.transport == "UDP" and action.flow is None and not after_stream:
             stream = self.interfaces.over("TCP", flow)
             if stream is not None:
                 request.headers["Via"] = []
-                branch, data = self.stamp(action.owner, request, stream)
+                branch, data = self.stamp(owner, request, stream)
                 search = search or Search(action, [])
                 search.rest.insert(0, Attempt(flow, True))
                 flow = stream
-        method, owner = request.method, action.owner
         key = f"{branch} {method}"
         kind = InviteClient if method == "INVITE" else Client
         transaction = self.clients[key] = kind(key, owner, flow, request, data)

@@ -45,7 +45,7 @@ def send(transaction: Server, response: Response, now: float) -> Work:
 
 def complete(transaction: Server, response: Response, now: float) -> Work:
     work = send(transaction, response, now)
-    if transaction.flow.is_reliable:
+    if transaction.flow.interface.transport != "UDP":
         transaction.state = TERMINATED
         return [*work, Forget(transaction.key)]
     return [*work, StartTimer(transaction.key, "J", now + TIMER_J)]
