@@ -8,8 +8,10 @@ from c2c_b2bua.sip.errors import SipError
 from c2c_b2bua.sip.fields import CSeq, NameAddr
 from c2c_b2bua.sip.flow import Flow, way_past_nat
 from c2c_b2bua.sip.message import Message, Request, Response
-from c2c_b2bua.sip.uri import Uri
+from c2c_b2bua.sip.uri import SIP_SCHEMES, Uri
 from c2c_b2bua.transaction.actions import Ack
+
+MAX_FORWARDS = ["70"]
 
 
 class Dialog:
@@ -32,21 +34,22 @@ class Dialog:
         self.given_flow = flow
         contact = response.contact
         self.remote_target = contact.uri if contact is not None else Uri.parse(invite.uri)
-        self.strict = False
-        self.hop = self.remote_target
-        self.request_uri = ""
         self.plan_route()
         self.flow = self.plan_flow(response)
 
     def plan_route(self) -> None:
         """Work out Request-URI and next hop from route set and remote target (§12.2.1.1)."""
-        first = NameAddr.parse(self.routes[0], "Record-Route") if self.routes else None
-        if not self.remote_target.is_sip:
-            raise SipError(f"cannot call a {self.remote_target.scheme} URI")
-        self.strict = first is not None and not first.is_loose
-        self.hop = self.remote_target if first is None else first.uri
+        target = self.hop = self.remote_target
+        self.strict = False
+        if target.scheme not in SIP_SCHEMES:
+            raise SipError(f"cannot call a {target.scheme} URI")
+        if self.routes:
+            first = NameAddr.parse(self.routes[0], "Record-Route")
+            self.strict = not first.is_loose
+            self.hop = first.uri
+            if self.strict:
+                target = first.uri
         # The URI of a request has neither headers nor a method (§19.1.1), whatever the Contact or the Route had.
-        target = first.uri if first is not None and self.strict else self.remote_target
         if "method" in target.parameters:
             parameters = {name: value for name, value in target.parameters.items() if name != "method"}
             target = msgspec.structs.replace(target, parameters=parameters)
@@ -82,7 +85,7 @@ class Dialog:
         """A request inside the dialog, Via and Contact still missing."""
         headers = {
             "Via": [],
-            "Max-Forwards": ["70"],
+            "Max-Forwards": MAX_FORWARDS,
             "From": self.local,
             "To": self.remote,
             "Call-ID": [self.call_id],
@@ -100,19 +103,18 @@ class Dialog:
         As text, for nobody reads it again. Each value was read from a message or printed in one, so none has a line end.
         """
         sent = invite.headers
-        rest = (
-            f"Max-Forwards: 70\r\nFrom: {self.local[0]}\r\nTo: {self.remote[0]}\r\n"
-            f"Call-ID: {self.call_id}\r\nCSeq: {invite.cseq.number} ACK\r\n"
-        )
-        if self.routes:
-            rest += "".join([f"Route: {route}\r\n" for route in self.route_set])
+        more = "".join([f"Route: {route}\r\n" for route in self.route_set]) if self.routes else ""
         if body:
-            rest += "Content-Type: application/sdp\r\n"
-        for name in ("Authorization", "Proxy-Authorization"):
-            if name in sent:
-                rest += "".join([f"{name}: {value}\r\n" for value in sent[name]])
-        rest += f"Content-Length: {len(body)}\r\n\r\n"
-        return Ack(f"ACK {self.request_uri} SIP/2.0", rest + body.decode() if body else rest, self.hop, self.flow)
+            more += "Content-Type: application/sdp\r\n"
+        if "Authorization" in sent:
+            more += "".join([f"Authorization: {value}\r\n" for value in sent["Authorization"]])
+        if "Proxy-Authorization" in sent:
+            more += "".join([f"Proxy-Authorization: {value}\r\n" for value in sent["Proxy-Authorization"]])
+        rest = (
+            f"Max-Forwards: 70\r\nFrom: {self.local[0]}\r\nTo: {self.remote[0]}\r\nCall-ID: {self.call_id}\r\n"
+            f"CSeq: {invite.cseq.number} ACK\r\n{more}Content-Length: {len(body)}\r\n\r\n{body.decode()}"
+        )
+        return Ack(f"ACK {self.request_uri} SIP/2.0", rest, self.hop, self.flow)
 
     def is_in_order(self, request: Request) -> bool:
         """Whether a request's CSeq is above the last one's (§12.2.2), which it then becomes."""

@@ -7,37 +7,48 @@ from functools import lru_cache
 from c2c_b2bua.dialog.extensions import ALLOW, SUPPORTED_VALUE
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.sip.fields import CSeq, NameAddr
-from c2c_b2bua.sip.message import Request
+from c2c_b2bua.sip.message import Headers, Request
 from c2c_b2bua.sip.uri import Uri
+
+FIRST = CSeq(1, "INVITE")
 
 
 def compose_invite(party: Party, call_id: str, tag: str) -> Request:
     """The first INVITE to a party; Via and Contact come with the flow, the body with the offer."""
-    headers = {
-        "Via": [],
-        "Max-Forwards": ["70"],
-        "From": [f"{print_caller(party.from_uri, party.from_name)};tag={tag}"],
-        "To": [f"<{party.uri}>"],
-        "Call-ID": [call_id],
-        "CSeq": ["1 INVITE"],
-        "Contact": [],
-        "Allow": [ALLOW],
-        "Supported": [SUPPORTED_VALUE],
-        "User-Agent": ["C2C-B2BUA"],
-        "Session-Expires": [str(party.session_expires)],
-        "Content-Type": ["application/sdp"],
-    }
+    headers = invite_headers(party.session_expires).copy()
+    headers["From"] = [f"{print_caller(party.from_uri, party.from_name)};tag={tag}"]
+    headers["To"] = [f"<{party.uri}>"]
+    headers["Call-ID"] = [call_id]
     if party.routes:
         headers["Route"] = [*party.routes]
     elif ";lr" in party.next_hop:
         headers["Route"] = [f"<{party.next_hop}>"]
-    if not party.session_expires:
-        del headers["Session-Expires"]
     for name, value in party.headers:
-        headers.setdefault(name, []).append(value)
+        headers[name] = [*headers.get(name, ()), value]
     request = Request("INVITE", party.uri, headers)
-    request.read_cseq = CSeq(1, "INVITE")
+    request.read_cseq = FIRST
     return request
+
+
+@lru_cache(maxsize=64)
+def invite_headers(session_expires: int) -> Headers:
+    """The headers of an INVITE; its own values have their places, still empty."""
+    headers: Headers = {
+        "Via": [],
+        "Max-Forwards": ["70"],
+        "From": [],
+        "To": [],
+        "Call-ID": [],
+        "CSeq": [str(FIRST)],
+        "Contact": [],
+        "Allow": [ALLOW],
+        "Supported": [SUPPORTED_VALUE],
+        "User-Agent": ["C2C-B2BUA"],
+    }
+    if session_expires:
+        headers["Session-Expires"] = [str(session_expires)]
+    headers["Content-Type"] = ["application/sdp"]
+    return headers
 
 
 @lru_cache(maxsize=1024)

@@ -201,9 +201,8 @@ class Leg:
 
     def saw(self, code: int, now: float) -> None:
         """A message went or came."""
-        self.trail += pack(now - (self.invited_at or now), code)
-        if len(self.trail) > LONGEST:
-            self.trail = shortened(self.trail)
+        trail = self.trail + pack(now - (self.invited_at or now), code)
+        self.trail = trail if len(trail) <= LONGEST else shortened(trail)
 
     def remember(self, status: int, reason: str) -> None:
         """What the peer said with a refusal."""

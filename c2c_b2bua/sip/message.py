@@ -288,7 +288,11 @@ class Response(Message):
     def check_answer(self, request: Request) -> None:
         """The same for one that is sorted already: what it repeats of its request was read when that was made."""
         headers, sent = self.headers, request.headers
-        if headers.get("From") != sent.get("From") or headers.get("Call-ID") != sent.get("Call-ID"):
+        try:
+            is_read = headers["From"] == sent["From"] and headers["Call-ID"] == sent["Call-ID"]
+        except KeyError:  # one that it lacks, or a request of which no more is left than it is known by
+            is_read = False
+        if not is_read:
             self.check_identity()
         elif self.read_to_tag is None:
             _ = self.to_tag

@@ -14,6 +14,7 @@ from c2c_b2bua.sip.grammar import ABSOLUTE_URI_PATTERN, SIP_URI_PATTERN, TOKEN_P
 # §19.1.4: a URI that has one of these does not equal a URI without it.
 SIGNIFICANT_PARAMETERS = ("user", "ttl", "method", "maddr", "transport")
 
+SIP_SCHEMES = ("sip", "sips")
 LONGEST_KNOWN = 256
 """Characters of a text that may be remembered, so that nobody fills our memory with long ones."""
 ESCAPED_PATTERN = re.compile("[%`]")
@@ -39,7 +40,7 @@ class Uri(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def is_sip(self) -> bool:
-        return self.scheme in ("sip", "sips")
+        return self.scheme in SIP_SCHEMES
 
     @property
     def transport(self) -> str:
@@ -48,7 +49,7 @@ class Uri(msgspec.Struct, frozen=True, array_like=True):
 
     def __str__(self) -> str:
         scheme, user = self.scheme, self.user
-        if scheme != "sip" and scheme != "sips":
+        if scheme not in SIP_SCHEMES:
             return f"{scheme}:{self.opaque}"
         if user is None:
             text = f"{scheme}:{self.host}"

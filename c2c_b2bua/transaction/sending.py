@@ -89,9 +89,10 @@ class Sending:
 
     def send_ack(self, action: SendAck, now: float) -> Work:
         ack = action.ack
-        self.saw(action.owner, SENT["ACK"] if ack.sent is None else SENT["ACK"] | AGAIN, now)
         if ack.sent is not None:
+            self.saw(action.owner, SENT["ACK"] | AGAIN, now)
             return [ack.sent]
+        self.saw(action.owner, SENT["ACK"], now)
         flow = ack.flow
         if flow is not None and flow.is_reliable:
             flow = self.way_for(action.owner, ack.hop, flow, now)
@@ -143,12 +144,13 @@ class Sending:
 
     def launch_ack(self, action: SendAck, flow: Flow) -> Work:
         ack = action.ack
-        if ack.sent is None:
-            via = f"{flow.interface.via}{self.tokens_of(action.owner).branch()};rport"
-            text = f"{ack.start}\r\nVia: {via}\r\n{ack.rest}"
-            ack.sent = Send(text.encode("utf-8", "surrogateescape"), flow)
+        sent = ack.sent
+        if sent is None:
+            branch = self.tokens_of(action.owner).branch()
+            text = f"{ack.start}\r\nVia: {flow.interface.via}{branch};rport\r\n{ack.rest}"
+            sent = ack.sent = Send(text.encode("utf-8", "surrogateescape"), flow)
             ack.start = ack.rest = ""
-        return [ack.sent]
+        return [sent]
 
     def stamp(self, owner: str, request: Request, flow: Flow) -> tuple[str, bytes]:
         """Print a request with what depends on its flow: a Via, unless it shares that of its INVITE, and our Contact.
