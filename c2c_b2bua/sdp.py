@@ -45,6 +45,9 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
         return Origin(self.username, self.session_id, self.version + 1, self.address)
 
     def __str__(self) -> str:
+        return self.printed()
+
+    def printed(self) -> str:
         family = "IP6" if ":" in self.address else "IP4"
         return f"{self.username} {self.session_id} {self.version} IN {family} {self.address}"
 
@@ -132,10 +135,14 @@ class SessionDescription(msgspec.Struct, frozen=True, array_like=True):
         return self.media == other.media and self.lines == other.lines
 
     def __str__(self) -> str:
-        return f"v=0\r\no={self.origin}\r\n{print_sections(self.lines, self.media)}"
+        return self.printed().decode()
 
     def __bytes__(self) -> bytes:
-        return str(self).encode()
+        return self.printed()
+
+    def printed(self) -> bytes:
+        """Print it, as `bytes()` does by a detour."""
+        return f"v=0\r\no={self.origin.printed()}\r\n{print_sections(self.lines, self.media)}".encode()
 
 
 def read_description(data: bytes) -> SessionDescription:

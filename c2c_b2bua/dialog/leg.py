@@ -140,7 +140,7 @@ class Leg:
             self.terms.put_on(self.invite.headers)
             del self.invite.headers["Content-Type"]
         else:
-            self.invite.body = bytes(self.media.offer(offer))
+            self.invite.body = self.media.offer(offer).printed()
         return [
             SendRequest(self.key, self.invite, self.party.hop, self.party.flow),
             StartTimer(self.key, "ring", now + self.party.ring_timeout),
@@ -167,7 +167,7 @@ class Leg:
         """Send a re-INVITE, or UPDATE; only when `can_offer`. `Reanswered`, `Rerefused` or `HungUp` follows."""
         request = target_refresh(self, method)
         request.headers["Content-Type"] = ["application/sdp"]
-        request.body = bytes(self.media.offer(offer))
+        request.body = self.media.offer(offer).printed()
         self.reinvite, self.reinvited_at = request, now
         dialog = self.dialog
         assert dialog is not None
@@ -180,7 +180,7 @@ class Leg:
         """Answer the offer that the 2xx of our INVITE made; only when `owed_ack`."""
         invite, self.owed_ack = self.owed_ack, None
         assert invite is not None and self.dialog is not None
-        return self.acknowledge(self.dialog, invite, self.dialog.remote_tag, bytes(self.media.answer(answer)))
+        return self.acknowledge(self.dialog, invite, self.dialog.remote_tag, self.media.answer(answer).printed())
 
     def answer(self, key: str, answer: SessionDescription, now: float) -> Work:
         """Accept the offer that `Offered` told."""
@@ -322,7 +322,7 @@ class Leg:
         self.dialog.refresh(request)
         response.headers["Contact"] = [request.flow.interface.contact]
         response.headers["Content-Type"] = ["application/sdp"]
-        response.body = bytes(description)
+        response.body = description.printed()
         work = [*grant(self, request, response, now), Reply(key, response)]
         if request.method == "INVITE":
             self.unacked = Unacked(key, request.cseq.number, response, wants_answer, now)

@@ -170,7 +170,13 @@ class Message:
         self.check_identity()
 
     def __bytes__(self) -> bytes:
-        """Print it. ValueError when a value holds a line end or NUL: such a message would say something else."""
+        return self.printed()
+
+    def printed(self) -> bytes:
+        """Print it, as `bytes()` does by a detour that costs as much as a header.
+
+        ValueError when a value holds a line end or NUL: such a message would say something else.
+        """
         body, headers, start = self.body, self.headers, self.start_line()
         names: Iterable[str] = headers
         try:

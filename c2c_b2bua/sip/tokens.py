@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-
-TOKENS = re.compile(".{16}")
-"""Eight tokens of a digest."""
 
 
 class Tokens:
@@ -25,12 +21,12 @@ class Tokens:
         self.seals = hashlib.blake2b(key=secret, digest_size=8)
 
     def token(self) -> str:
-        """16 hex digits (64 bits)."""
+        """16 hex digits (64 bits); a digest has eight."""
         if not self.ready:
             digest = self.row.copy()
             digest.update(self.count.to_bytes(8, "big"))
             self.count += 1
-            self.ready = TOKENS.findall(digest.hexdigest())
+            self.ready = digest.digest().hex(" ", 8).split()
         return self.ready.pop()
 
     def tag(self) -> str:

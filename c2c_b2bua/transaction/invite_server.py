@@ -46,7 +46,7 @@ class InviteServer(Transaction):
 
 
 def send(transaction: InviteServer, response: Response, now: float) -> Work:
-    transaction.sent = bytes(response)
+    transaction.sent = response.printed()
     return [Send(transaction.sent, transaction.flow)]
 
 

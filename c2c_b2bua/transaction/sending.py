@@ -169,7 +169,7 @@ class Sending:
         if "Contact" in headers:
             # §8.1.1.8: a SIPS Request-URI wants a SIPS Contact.
             headers["Contact"] = [interface.secure_contact if request.uri[:5] == "sips:" else interface.contact]
-        return branch, bytes(request)
+        return branch, request.printed()
 
     def cannot_send(self, action: SendRequest, reason: str) -> Work:
         """There is no way to the next hop: 503, as RFC 3261 §8.1.3.1 has it for transport errors."""

@@ -39,7 +39,7 @@ class Server(Transaction):
 
 
 def send(transaction: Server, response: Response, now: float) -> Work:
-    transaction.sent = bytes(response)
+    transaction.sent = response.printed()
     return [Send(transaction.sent, transaction.flow)]
 
 
