@@ -112,8 +112,8 @@ class Message:
 
     def tag(self, name: str) -> str | None:
         """The tag of From or To, found without reading the rest where that is certain."""
-        address, _, tag = self.required(name).rpartition(">;tag=")
-        if address and ";" not in tag and '"' not in tag:
+        _, has_tag, tag = self.required(name).partition(">;tag=")
+        if has_tag and ";" not in tag and '"' not in tag:
             return tag.strip(" \t")
         return self.address(name).tag
 
@@ -213,7 +213,7 @@ class Request(Message):
         """Read what a request is sorted by; SipError names the first thing wrong. Enough inside a dialog of ours."""
         if self.version.upper() != "SIP/2.0":
             raise SipError(f"{self.version} is not spoken here", 505)
-        _ = self.branch, self.call_id, self.tag("From"), self.to_tag
+        _ = self.via, self.call_id, self.tag("From"), self.to_tag
         if self.cseq.method != self.method:
             raise SipError(f"CSeq names {self.cseq.method}, the request line {self.method}")
 

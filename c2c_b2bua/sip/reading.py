@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
 
 from c2c_b2bua.sip.errors import SipError
@@ -15,6 +16,8 @@ from c2c_b2bua.sip.message import Headers, Request, Response
 FOLD_PATTERN = re.compile(r"(?:\r\n[ \t]+)+")
 # The status of a status line and the blank behind it, as nearly every response has them.
 STATUS_CODES = {f"{status} ": status for status in range(100, 700)}
+LONGEST_LINE = 256
+"""Characters of a request line that may be remembered."""
 STATUSES = {str(status): status for status in range(100, 700)}
 
 
@@ -97,7 +100,7 @@ def glance(head: str, body: bytes) -> Response | None:
     if (to is None) == (later_to is None) or (call_id is None) == (later_call_id is None):
         return None
     to, call_id = to or later_to, call_id or later_call_id
-    if "\n" in via or "\n" in from_ or "\n" in to or "\n" in call_id or "\n" in reason or "," in via or '"' in via:
+    if "\n" in f"{reason}{via}{from_}{to}{call_id}" or "," in via or '"' in via:
         return None
     headers = others.copy()
     headers["Via"] = [via]
@@ -108,8 +111,8 @@ def glance(head: str, body: bytes) -> Response | None:
     response = Response(STATUSES[status], reason, headers, body)
     response.read_cseq = numbered = known_cseq(cseq)
     response.key = f"{branch} {numbered.method}"
-    address, _, tag = to.rpartition(">;tag=")
-    if address and ";" not in tag and '"' not in tag:
+    _, has_tag, tag = to.partition(">;tag=")
+    if has_tag and ";" not in tag and '"' not in tag:
         response.read_to_tag = tag
     return response
 
@@ -122,6 +125,16 @@ def call_id_of(data: bytes) -> str:
         return ""
 
 
+def split_request_line(line: str) -> tuple[str, str, str] | None:
+    """Method, Request-URI and version (§7.1); None when it is no request line."""
+    found = REQUEST_LINE_PATTERN.fullmatch(line)
+    return None if found is None else (found[1], found[2], found[3])
+
+
+known_request_line = lru_cache(maxsize=4096)(split_request_line)
+"""Inside dialogs nearly all requests are for the one URI of our Contact."""
+
+
 def parse_start_line(line: str, headers: Headers) -> Request | Response:
     """Request-Line or Status-Line (§7.1, §7.2); headers are filled in by the caller."""
     if line[:4] in ("SIP/", "sip/"):
@@ -131,10 +144,11 @@ def parse_start_line(line: str, headers: Headers) -> Request | Response:
         found = STATUS_LINE_PATTERN.fullmatch(line)
         if found is not None:
             return Response(int(found[1]), found[2] or "", headers)
-    found = REQUEST_LINE_PATTERN.fullmatch(line)
-    if found is not None:
-        request = Request(found[1], found[2], headers)
-        request.version = found[3]
+    parts = known_request_line(line) if len(line) <= LONGEST_LINE else split_request_line(line)
+    if parts is not None:
+        method, uri, version = parts
+        request = Request(method, uri, headers)
+        request.version = version
         return request
     # A request line may be wrong in its URI or spaces and the request still be answerable (RFC 4475 §3.1.2).
     words = line.split()
