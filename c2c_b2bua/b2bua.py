@@ -188,8 +188,9 @@ class B2bua(TransactionLayer):
         return cancelled(leg, key) if leg is not None else []
 
     def responded(self, owner: str, request: Request, response: Response, is_local: bool, now: float) -> Work:
-        if response.flow is not None and response.flow.host not in self.neighbours.met:
-            self.neighbours.meet(response.flow.host)
+        flow = response.flow
+        if flow is not None and flow.host not in self.neighbours.met:
+            self.neighbours.meet(flow.host)
         leg = self.legs.get(owner)
         if leg is not None:
             status = response.status

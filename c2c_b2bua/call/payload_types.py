@@ -78,7 +78,8 @@ def holds_good(told: SessionDescription, chosen: SessionDescription | None, curr
     """
     if chosen is None or len(told.media) != len(current.media):
         return False
-    for index, (then, now) in enumerate(zip(told.media, current.media, strict=True)):
+    for index, then in enumerate(told.media):
+        now = current.media[index]
         if then.port != now.port or told.address_of(then) != current.address_of(now):
             return False
         if index < len(chosen.media) and not is_taken(then.codecs, chosen.media[index].codecs, now.codecs):

@@ -97,8 +97,8 @@ class Dialog:
         request.read_cseq = CSeq(sequence, method)
         return request
 
-    def ack(self, invite: Request, body: bytes = b"") -> Ack:
-        """The ACK of a 2xx, with the credentials of its INVITE (§13.2.2.4); `body` is a description.
+    def ack(self, invite: Request, sequence: int, body: bytes = b"") -> Ack:
+        """The ACK of a 2xx, with the CSeq and the credentials of its INVITE (§13.2.2.4); `body` is a description.
 
         As text, for nobody reads it again. Each value was read from a message or printed in one, so none has a line end.
         """
@@ -112,7 +112,7 @@ class Dialog:
             more += "".join([f"Proxy-Authorization: {value}\r\n" for value in sent["Proxy-Authorization"]])
         rest = (
             f"Max-Forwards: 70\r\nFrom: {self.local[0]}\r\nTo: {self.remote[0]}\r\nCall-ID: {self.call_id}\r\n"
-            f"CSeq: {invite.cseq.number} ACK\r\n{more}Content-Length: {len(body)}\r\n\r\n{body.decode()}"
+            f"CSeq: {sequence} ACK\r\n{more}Content-Length: {len(body)}\r\n\r\n{body.decode()}"
         )
         return Ack(f"ACK {self.request_uri} SIP/2.0", rest, self.hop, self.flow)
 

@@ -262,8 +262,8 @@ class Leg:
 
     def acknowledge(self, dialog: Dialog, invite: Request, tag: str, answer: bytes = b"") -> Work:
         """The ACK of a 2xx, with our answer where that made an offer."""
-        action = SendAck(self.key, dialog.ack(invite, answer))
-        self.acks[invite.cseq.number, tag] = action
+        sequence = invite.cseq.number
+        action = self.acks[sequence, tag] = SendAck(self.key, dialog.ack(invite, sequence, answer))
         return [action]
 
     def cancel(self) -> Work:

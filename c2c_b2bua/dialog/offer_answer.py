@@ -99,16 +99,17 @@ def fitted(answer: SessionDescription, offer: SessionDescription) -> SessionDesc
     """
     if not answer.media:
         raise SipError("no stream in the answer", 488)
-    for asked, given in zip(offer.media, answer.media, strict=False):
+    count = len(offer.media)
+    for place, given in enumerate(answer.media[:count]):
         if not given.port:
             continue
+        asked = offer.media[place]
         if given.kind != asked.kind:
             raise SipError(f"{given.kind} answers an offer of {asked.kind}", 488)
         if given.formats[0] in asked.formats or not set(asked.formats).isdisjoint(given.formats):
             continue
         if set(asked.codecs.values()).isdisjoint(given.codecs.values()):
             raise SipError(f"no codec of those offered for {asked.kind}", 488)
-    count = len(offer.media)
     if len(answer.media) > count:
         return SessionDescription(answer.origin, answer.lines, answer.media[:count])
     return padded(answer, offer)

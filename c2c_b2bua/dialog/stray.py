@@ -34,7 +34,7 @@ class Strays:
         invite = Request("INVITE", str(response.address("To").uri), headers)
         invite.read_cseq = response.cseq
         dialog = Dialog(invite, response, flow)
-        ack = SendAck(response.call_id, dialog.ack(invite))
+        ack = SendAck(response.call_id, dialog.ack(invite, sequence))
         if len(self.acks) >= MAX_STRAYS:
             self.acks.clear()
         self.acks[name] = ack

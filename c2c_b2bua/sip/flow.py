@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import final
 
 import msgspec
 
@@ -90,6 +91,7 @@ class Target(msgspec.Struct, frozen=True):
     """The host of the URI, that a certificate has to name."""
 
 
+@final
 class Hop(msgspec.Struct, frozen=True):
     """The next hop as a URI names it, before DNS: `transport` and `port` are None where the URI is silent."""
 

@@ -85,7 +85,7 @@ class Sending:
             way = self.interfaces.way_to(action.hop)
         except SipError as error:
             return self.cannot_send(action, error.reason)
-        return self.locate(action, way) if isinstance(way, Hop) else self.go(action, way, None, now)
+        return self.locate(action, way) if type(way) is Hop else self.go(action, way, None, now)
 
     def send_ack(self, action: SendAck, now: float) -> Work:
         ack = action.ack
@@ -102,7 +102,7 @@ class Sending:
             way = self.interfaces.way_to(ack.hop)
         except SipError:
             return []
-        return self.locate(action, way) if isinstance(way, Hop) else self.launch_ack(action, way)
+        return self.locate(action, way) if type(way) is Hop else self.launch_ack(action, way)
 
     def locate(self, action: SendRequest | SendAck, hop: Hop) -> Work:
         self.tickets += 1
