@@ -33,6 +33,7 @@ RINGING_A, REFERRING, RINGING_B, JOINING, BRIDGED, TRANSFERRING, ENDING, ENDED =
 RINGING = (RINGING_A, RINGING_B, TRANSFERRING)
 OVER = (ENDING, ENDED)
 NOBODY: frozenset[str] = frozenset()
+"""One for all: what is left when the last is taken from a set has 216 bytes."""
 NO_ANSWER = Why("NO_ANSWER", 408, "the ring timer ended")
 OUT_OF_TIME = Why("ALLOTTED_TIMEOUT", None, "the call reached its longest duration")
 
@@ -234,8 +235,17 @@ class Call:
             return refer.timer(self, name, now) if self.state == REFERRING else []
         if name.startswith("patience"):
             return delayed_offer.out_of_patience(self, name, now)
-        self.backing_off -= {name.removeprefix("glare ")}
+        self.need_not_wait(name.removeprefix("glare "))
         return reinvite.tell(self, now)
+
+    def owe_no_more(self, name: str) -> None:
+        """The leg is being told where the other one is."""
+        self.owed = self.owed - {name} or NOBODY
+
+    def need_not_wait(self, name: str) -> None:
+        """The leg need not be left alone any longer."""
+        if self.backing_off:
+            self.backing_off = self.backing_off - {name} or NOBODY
 
     def new_origin(self) -> Origin:
         """The o= of a session that we begin."""

@@ -87,7 +87,7 @@ def tell(call: Call, now: float) -> Work:
         leg, other = call.leg(name), call.other(name)
         said = other.described or call.early
         if name in call.owed and name not in call.backing_off and call.relay is None and leg.can_offer and said:
-            call.owed -= {name}
+            call.owe_no_more(name)
             call.tellings += 1
             offer = said if call.bridged_at else said.with_direction("sendrecv")
             work += leg.reoffer(as_offer(offer, leg.media.local, leg.remote), now)
@@ -132,7 +132,7 @@ def offer_again(call: Call, leg: Leg, key: str, now: float) -> Work:
 
 def settle_down(call: Call, name: str, now: float) -> Work:
     """The peer's own re-INVITE is over: what we owe it need not wait any longer."""
-    call.backing_off -= {name}
+    call.need_not_wait(name)
     return tell(call, now)
 
 
