@@ -33,7 +33,7 @@ STATIC_RTPMAPS = {"0": "pcmu/8000", "3": "gsm/8000", "4": "g723/8000", "8": "pcm
                   "13": "cn/8000", "18": "g729/8000"}  # fmt: skip
 
 
-class Origin(msgspec.Struct, frozen=True, array_like=True):
+class Origin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The o= line; `version` rises by one whenever the description changes, and only then (RFC 3264 §8)."""
 
     username: str
@@ -52,7 +52,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
         return f"{self.username} {self.session_id} {self.version} IN {family} {self.address}"
 
 
-class Media(msgspec.Struct, frozen=True, array_like=True):
+class Media(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One m= section. `port` 0: the stream is refused or over."""
 
     kind: str
@@ -79,7 +79,7 @@ class Media(msgspec.Struct, frozen=True, array_like=True):
         return f"m={self.kind} {ports} {self.protocol} {' '.join(self.formats)}\r\n{print_lines(self.lines)}"
 
 
-class SessionDescription(msgspec.Struct, frozen=True, array_like=True):
+class SessionDescription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A whole description: o= apart, the other session lines as they came, then the media."""
 
     origin: Origin

@@ -11,7 +11,7 @@ from c2c_b2bua.dialog.party import Party
 __all__ = ["CallOrder", "Party"]
 
 
-class CallOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CallOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One call: ring `a`; on its 200 OK ring `b`; join them."""
 
     call_id: str

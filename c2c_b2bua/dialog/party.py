@@ -11,7 +11,7 @@ from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.uri import Uri
 
 
-class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Whom a leg calls, and as whom; every field is checked before it comes here."""
 
     target: str
