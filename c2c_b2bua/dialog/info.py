@@ -16,7 +16,7 @@ def pass_info(leg: Leg, request: Request, key: str) -> Work:
         if name in request.headers:
             passed.headers[name] = request.headers[name]
     passed.body = request.body
-    leg.informs[passed.cseq.number] = key
+    leg.informs = {**leg.informs, passed.cseq.number: key}
     return leg.send_inside(passed)
 
 

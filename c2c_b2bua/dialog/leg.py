@@ -41,9 +41,12 @@ IDLE, INVITING, RINGING, CANCELLING, UP, ENDING, DOWN = (
     "IDLE", "INVITING", "RINGING", "CANCELLING", "UP", "ENDING", "DOWN",
 )  # fmt: skip
 NO_FORKS: dict[str, Fork] = {}
-"""Those of a leg whose peer has only rung; never added to."""
+NO_ACKS: dict[tuple[int, str], SendAck] = {}
+NONE_PENDING: dict[str, Request] = {}
+NO_INFORMS: dict[int, str] = {}
 NO_PHRASES: dict[int, str] = {}
 MOST_PHRASES, LONGEST_PHRASE = 10, 120
+"""Nothing, for all legs: never added to."""
 
 
 class Leg:
@@ -86,13 +89,13 @@ class Leg:
         self.forks = NO_FORKS
         """To tag -> what was said provisionally under it, where that is more than ringing."""
         self.dialog: Dialog | None = None
-        self.acks: dict[tuple[int, str], SendAck] = {}
+        self.acks = NO_ACKS
         """(CSeq, To tag) of a 2xx -> its ACK, for when the 2xx comes again."""
         self.owed_ack: Request | None = None
         """Our INVITE whose 2xx made an offer that waits for our answer, and so for its ACK."""
-        self.pending: dict[str, Request] = {}
+        self.pending = NONE_PENDING
         """Server transaction key -> request of the peer that waits for our answer."""
-        self.informs: dict[int, str] = {}
+        self.informs = NO_INFORMS
         """CSeq of an INFO we passed on -> key of the transaction on the other leg that waits for its response."""
         self.unacked: Unacked | None = None
         self.why: Why | None = None
@@ -204,6 +207,10 @@ class Leg:
         trail = self.trail + pack(now - (self.invited_at or now), code)
         self.trail = trail if len(trail) <= LONGEST else shortened(trail)
 
+    def hold(self, key: str, request: Request) -> None:
+        """Keep a request of the peer until it is answered."""
+        self.pending = {**self.pending, key: request}
+
     def remember(self, status: int, reason: str) -> None:
         """What the peer said with a refusal."""
         text = legible(reason)
@@ -263,7 +270,11 @@ class Leg:
     def acknowledge(self, dialog: Dialog, invite: Request, tag: str, answer: bytes = b"") -> Work:
         """The ACK of a 2xx, with our answer where that made an offer."""
         sequence = invite.cseq.number
-        action = self.acks[sequence, tag] = SendAck(self.key, dialog.ack(invite, sequence, answer))
+        action = SendAck(self.key, dialog.ack(invite, sequence, answer))
+        if self.acks is NO_ACKS:
+            self.acks = {(sequence, tag): action}
+        else:
+            self.acks[sequence, tag] = action
         return [action]
 
     def cancel(self) -> Work:
@@ -293,7 +304,7 @@ class Leg:
         work: Work = []
         if self.pending:
             work += [Reply(key, request.response(487)) for key, request in self.pending.items()]
-            self.pending.clear()
+            self.pending = NONE_PENDING
         return work + self.decline_offer() if self.owed_ack is not None else work
 
     def decline_offer(self) -> Work:
@@ -305,7 +316,7 @@ class Leg:
 
     def travel_light(self) -> None:
         """No transaction is open: no 2xx can come again that would want its ACK, or make a dialog of another fork."""
-        self.acks.clear()
+        self.acks = NO_ACKS
         self.forks = NO_FORKS
         if self.invite is not None and self.dialog is not None and self.owed_ack is None:
             self.invite.let_go()

@@ -54,7 +54,7 @@ def receive_request(leg: Leg, key: str, request: Request, now: float) -> Work:
         case "INVITE" | "UPDATE":
             return offered(leg, key, request, now)
         case "INFO":
-            leg.pending[key] = request
+            leg.hold(key, request)
             return [Informed(leg.call, leg.name, key, request)]
         case "REFER":
             return referral.referred(leg, key, request)
@@ -100,13 +100,13 @@ def offered(leg: Leg, key: str, request: Request, now: float) -> Work:
             return [*grant(leg, request, response, now), Reply(key, response)]
         if not has_offer:
             request.body = b""  # at most something that may be ignored
-            leg.pending[key] = request
+            leg.hold(key, request)
             return [OfferWanted(leg.call, leg.name, key, request)]
         offer = SessionDescription.parse(request.body)
         media.ask(offer)
     except SipError as error:
         return [Reply(key, refusal(leg, request, error))]
-    leg.pending[key] = request
+    leg.hold(key, request)
     return [Offered(leg.call, leg.name, key, request, offer)]
 
 

@@ -113,7 +113,7 @@ def referred(leg: Leg, key: str, request: Request) -> Work:
     headers = dict(header.partition("=")[::2] for header in uri.headers.split("&"))
     replaces = unquote(next((value for name, value in headers.items() if name.lower() == "replaces"), ""))
     target = str(uri).partition("?")[0]
-    leg.pending[key] = request
+    leg.hold(key, request)
     return [events.TransferWanted(leg.call, leg.name, key, target, replaces)]
 
 

@@ -154,7 +154,7 @@ def go_on(leg: Leg, kept: LegSnapshot, layer: TransactionLayer, now: float) -> W
         assert isinstance(request, Request)
         request.flow = flow_at(asked.place, layer.interfaces)
         adopt_request(layer, asked.key, leg.key, request.method, request.flow)
-        leg.pending[asked.key] = request
+        leg.hold(asked.key, request)
     if kept.unacked is not None:
         response = parse(kept.unacked.message)
         assert isinstance(response, Response)

@@ -19,6 +19,8 @@ Headers = dict[str, list[str]]
 
 MAX_FORWARDS_PATTERN = re.compile(r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 MISSING: list[str] = []
+NO_HEADERS: Headers = {}
+"""Of all messages that are only remembered; never added to."""
 LASTING_HEADERS = ("Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Authorization",
                    "Proxy-Authorization")  # fmt: skip
 
@@ -157,7 +159,7 @@ class Message:
 
     def let_go(self) -> None:
         """Keep only what was read of it; for a message that is only remembered."""
-        self.headers, self.body = {}, b""
+        self.headers, self.body = NO_HEADERS, b""
 
     def start_line(self) -> str:
         raise AssertionError("a message is a Request or a Response")
