@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 import msgspec
 
 from c2c_b2bua.sip.errors import SipError
@@ -12,6 +14,8 @@ from c2c_b2bua.sip.uri import SIP_SCHEMES, Uri
 from c2c_b2bua.transaction.actions import Ack
 
 MAX_FORWARDS = ["70"]
+NO_ROUTES: list[str] = []
+"""Of all dialogs without a route set; never added to."""
 
 
 class Dialog:
@@ -26,11 +30,11 @@ class Dialog:
         `flow`: what a phone registered over, and where its requests go unless a proxy asked to see them.
         """
         self.call_id = invite.headers["Call-ID"][0]
-        self.local = invite.headers["From"]
-        self.remote = response.headers["To"]
+        self.local = invite.headers["From"][0]
+        self.remote = response.headers["To"][0]
         self.remote_tag = response.to_tag or ""
         self.remote_seq: int | None = None
-        self.routes = response.values("Record-Route")[::-1] if "Record-Route" in response.headers else []
+        self.routes = response.values("Record-Route")[::-1] if "Record-Route" in response.headers else NO_ROUTES
         self.given_flow = flow
         contact = response.contact
         self.remote_target = contact.uri if contact is not None else Uri.parse(invite.uri)
@@ -53,7 +57,7 @@ class Dialog:
         if "method" in target.parameters:
             parameters = {name: value for name, value in target.parameters.items() if name != "method"}
             target = msgspec.structs.replace(target, parameters=parameters)
-        self.request_uri = str(msgspec.structs.replace(target, headers="") if target.headers else target)
+        self.request_uri = intern(str(msgspec.structs.replace(target, headers="") if target.headers else target))
 
     def plan_flow(self, message: Message) -> Flow | None:
         """Where requests go whatever the remote target says: a flow that was given, or back through the peer's NAT.
@@ -86,8 +90,8 @@ class Dialog:
         headers = {
             "Via": [],
             "Max-Forwards": MAX_FORWARDS,
-            "From": self.local,
-            "To": self.remote,
+            "From": [self.local],
+            "To": [self.remote],
             "Call-ID": [self.call_id],
             "CSeq": [f"{sequence} {method}"],
         }
@@ -111,7 +115,7 @@ class Dialog:
         if "Proxy-Authorization" in sent:
             more += "".join([f"Proxy-Authorization: {value}\r\n" for value in sent["Proxy-Authorization"]])
         rest = (
-            f"Max-Forwards: 70\r\nFrom: {self.local[0]}\r\nTo: {self.remote[0]}\r\nCall-ID: {self.call_id}\r\n"
+            f"Max-Forwards: 70\r\nFrom: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n"
             f"CSeq: {sequence} ACK\r\n{more}Content-Length: {len(body)}\r\n\r\n{body.decode()}"
         )
         return Ack(f"ACK {self.request_uri} SIP/2.0", rest, self.hop, self.flow)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from math import inf
 
-from c2c_b2bua.dialog.dialog import Dialog
+from c2c_b2bua.dialog.dialog import NO_ROUTES, Dialog
 from c2c_b2bua.dialog.extensions import Terms
 from c2c_b2bua.dialog.invitation import compose_invite
 from c2c_b2bua.dialog.leg import CANCELLING, ENDING, INVITING, RINGING, UP, Leg
@@ -96,10 +96,10 @@ def dialog_of(leg: Leg, kept: LegSnapshot, agreed: Agreed, interfaces: Interface
     known = agreed.dialog
     dialog = Dialog.__new__(Dialog)
     dialog.call_id = leg.key
-    dialog.local, dialog.remote, dialog.remote_tag = known.local, known.remote, known.remote_tag
+    dialog.local, dialog.remote, dialog.remote_tag = known.local[0], known.remote[0], known.remote_tag
     # What the peer asked last it may ask again: whether it was answered, only the process that is gone could tell.
     dialog.remote_seq = None if kept.remote_seq is None else kept.remote_seq - 1
-    dialog.remote_target, dialog.routes = known.remote_target, known.routes
+    dialog.remote_target, dialog.routes = known.remote_target, known.routes or NO_ROUTES
     dialog.given_flow = leg.party.flow
     dialog.flow = None if known.place is None else flow_at(known.place, interfaces)
     if dialog.flow == dialog.given_flow:

@@ -190,7 +190,7 @@ def newly_agreed(leg: Leg, dialog: Dialog, is_joined: bool, written: Written | N
 def agreed(leg: Leg, what: Written) -> Agreed:
     _, dialog, target, flow, local, remote = what
     place = None if flow is None else place_of(flow)
-    known = DialogSnapshot(dialog.local, dialog.remote, dialog.remote_tag, target, dialog.routes, place)
+    known = DialogSnapshot([dialog.local], [dialog.remote], dialog.remote_tag, target, dialog.routes, place)
     return Agreed(known, peer_of(leg), local, remote)
 
 

@@ -141,8 +141,8 @@ class OneLeg(TransactionLayer):
             "sip:c2c@192.0.2.1:5060",
             {
                 "Via": [f"SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK{branch or f'peer{self.count}'}"],
-                "From": dialog.remote,
-                "To": dialog.local,
+                "From": [dialog.remote],
+                "To": [dialog.local],
                 "Call-ID": [self.leg.key],
                 "CSeq": [f"{number} {method}"],
                 "Contact": [CONTACT],
