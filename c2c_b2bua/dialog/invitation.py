@@ -11,6 +11,7 @@ from c2c_b2bua.sip.message import Headers, Request
 from c2c_b2bua.sip.uri import Uri
 
 FIRST = CSeq(1, "INVITE")
+CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
 def compose_invite(party: Party, call_id: str, tag: str) -> Request:
@@ -49,6 +50,16 @@ def invite_headers(session_expires: int) -> Headers:
         headers["Session-Expires"] = [str(session_expires)]
     headers["Content-Type"] = ["application/sdp"]
     return headers
+
+
+def shorten_answered(invite: Request) -> None:
+    """Keep of an INVITE with a 2xx what the ACK of another needs, and the dialog of another fork."""
+    sent = invite.headers
+    headers = {"Via": sent["Via"], "From": sent["From"], "To": sent["To"], "Call-ID": sent["Call-ID"]}
+    for name in CREDENTIALS:
+        if name in sent:
+            headers[name] = sent[name]
+    invite.headers, invite.body = headers, b""
 
 
 @lru_cache(maxsize=1024)

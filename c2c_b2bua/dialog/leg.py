@@ -345,7 +345,7 @@ class Leg:
         self.state = DOWN
         self.ended_at = now
         self.unacked = self.session = None
-        if self.invite is not None:
+        if self.invite is not None and self.answered_at is None:
             self.invite.shorten()
         work = self.close_questions()
         self.media = OfferAnswer()

@@ -9,6 +9,7 @@ from c2c_b2bua.dialog.authentication import HEADERS
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.early import listen
 from c2c_b2bua.dialog.extensions import STANDARD, Terms
+from c2c_b2bua.dialog.invitation import shorten_answered
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, INVITING, NO_FORKS, RINGING, UP, Leg
 from c2c_b2bua.dialog.leg_refresh import agree, learn_methods, not_refreshed, tend
 from c2c_b2bua.dialog.referral import refer_response
@@ -20,6 +21,8 @@ from c2c_b2bua.sip.reason import Why, cause_of, why_of
 from c2c_b2bua.transaction.actions import SendRequest, Work
 
 AGAIN = {*HEADERS, 420, 421, 422}
+OK = "OK"
+"""One for all who say what nearly everybody says."""
 NO_UPDATE = (405, 501)
 GONE = (408, 481)
 """The peer does not know the dialog any more, or cannot be reached (§12.2.1.2)."""
@@ -50,6 +53,7 @@ def receive_response(leg: Leg, request: Request, response: Response, is_local: b
     if request is leg.refresh:
         return update_response(leg, response, now)
     if request is leg.bye and response.status >= 200:
+        leg.bye = None
         return leg.down(now, events.Down(leg.call, leg.name))
     if leg.referral is not None and request is leg.referral.request:
         if response.status in GONE and not is_local and leg.state == UP:
@@ -140,10 +144,12 @@ def accepted(leg: Leg, invite: Request, response: Response, now: float) -> Work:
             # The 2xx crossed our CANCEL: the peer has answered, and is told that it is over.
             leg.state, leg.dialog, leg.bye, leg.answered_at = ENDING, dialog, bye, now
             leg.sip_code, leg.sip_reason = response.status, response.reason
+            shorten_answered(invite)
             leg.say_why(bye)
         return [*work, SendRequest(leg.key, bye, dialog.hop, dialog.flow)]
     leg.state, leg.dialog, leg.answered_at, leg.sequence = UP, dialog, now, sequence
-    leg.sip_code, leg.sip_reason = response.status, response.reason
+    leg.sip_code, leg.sip_reason = response.status, OK if response.reason == OK else response.reason
+    shorten_answered(invite)
     if leg.party.delayed_offer:
         return made_offer(leg, response, now)
     work = leg.acknowledge(dialog, invite, tag)
@@ -152,7 +158,6 @@ def accepted(leg: Leg, invite: Request, response: Response, now: float) -> Work:
     except SipError as error:
         why = Why("INCOMPATIBLE_DESTINATION", 488, error.reason)
         return [*work, *leg.send_bye(why), events.Refused(leg.call, leg.name, why, True)]
-    invite.body = b""
     learn_methods(leg, response)
     work += agree(leg, response, now)
     work.append(events.Answered(leg.call, leg.name))

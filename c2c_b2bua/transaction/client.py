@@ -47,6 +47,7 @@ def retransmit(transaction: Client, message: None, now: float) -> Work:
 
 
 def complete(transaction: Client, response: Response, now: float) -> Work:
+    transaction.sent = b""
     news = Respond(transaction.owner, transaction.request, response)
     if transaction.flow.interface.transport != "UDP":
         transaction.state = TERMINATED
