@@ -109,8 +109,8 @@ class B2bua(TransactionLayer):
             self.legs[leg.key] = leg
             if leg.dialog is not None:
                 self.neighbours.meet(leg.dialog.hop.host)
-            elif leg.invite is not None and leg.invite.flow is not None:
-                self.neighbours.meet(leg.invite.flow.host)
+            elif leg.way is not None:
+                self.neighbours.meet(leg.way.host)
         return self.settle([*work, *resume(call, self, now)], now)
 
     def transfer(self, call_id: str, leg: LegName, key: str, parties: tuple[Party, ...], now: float) -> list[Action]:

@@ -225,9 +225,9 @@ class Engine(Shell):
     def flows_of_calls(self) -> Iterator[Flow]:
         """The ways that what is said in calls takes."""
         for leg in self.core.legs.values():
-            for way in (leg.party, leg.dialog, leg.invite):
-                if way is not None and way.flow is not None and not leg.is_over:
-                    yield way.flow
+            for flow in (leg.party.flow, leg.dialog.flow if leg.dialog is not None else None, leg.way):
+                if flow is not None and not leg.is_over:
+                    yield flow
         for transaction in (*self.core.clients.values(), *self.core.servers.values()):
             yield transaction.flow
 

@@ -306,7 +306,7 @@ def leg_record(leg: Leg) -> LegRecord:
     why = leg.why
     return LegRecord(
         leg=leg_name(leg.name),
-        call_id=leg.key if leg.invite is not None else "",
+        call_id=leg.key if leg.invite is not None or leg.peer is not None else "",
         target=leg.party.target,
         trunk=leg.party.trunk or None,
         invited_at=leg.invited_at,
@@ -325,7 +325,7 @@ def leg_record(leg: Leg) -> LegRecord:
 
 def peer_of(leg: Leg) -> str | None:
     """Where the INVITE went last."""
-    flow = leg.invite.flow if leg.invite is not None else None
+    flow = leg.way
     return f"{flow.interface.transport} {flow.host} {flow.port}" if flow is not None else None
 
 

@@ -23,6 +23,7 @@ from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.referral import leave
 from c2c_b2bua.dialog.unacked import PATIENCE, Unacked
 from c2c_b2bua.sdp import SessionDescription, declined
+from c2c_b2bua.sip.flow import Flow
 from c2c_b2bua.sip.message import Request
 from c2c_b2bua.sip.phrases import REASON_PHRASES
 from c2c_b2bua.sip.reason import Why, legible
@@ -45,15 +46,15 @@ NO_ACKS: dict[tuple[int, str], SendAck] = {}
 NONE_PENDING: dict[str, Request] = {}
 NO_INFORMS: dict[int, str] = {}
 NO_PHRASES: dict[int, str] = {}
-MOST_PHRASES, LONGEST_PHRASE = 10, 120
 """Nothing, for all legs: never added to."""
+MOST_PHRASES, LONGEST_PHRASE = 10, 120
 
 
 class Leg:
     """One side of a call. `key` is its SIP Call-ID; `remote` what the peer last said of its media."""
 
     __slots__ = ("acks", "answered_at", "authentication", "bye", "call", "dialog", "ended_at", "forks", "heard",
-                 "informs", "invite", "invited_at", "key", "media", "name", "owed_ack", "party", "pending",
+                 "informs", "invite", "invited_at", "key", "media", "name", "owed_ack", "party", "peer", "pending",
                  "phrases", "probe", "referral", "refresh", "reinvite", "reinvited_at", "ringing_at", "sequence", "session",
                  "sip_code", "sip_reason", "state", "tag", "takes_refer", "takes_update", "terms", "tokens", "trail",
                  "unacked", "why")  # fmt: skip
@@ -71,6 +72,9 @@ class Leg:
         self.terms = STANDARD
         self.authentication = Authentication(party.username, party.password, tokens) if party.username else None
         self.invite: Request | None = None
+        """None again once nothing can come of it any more."""
+        self.peer: Flow | None = None
+        """Where the INVITE went, once there is none."""
         self.reinvite: Request | None = None
         """Our offer inside the dialog that is not answered yet: an INVITE, or an UPDATE."""
         self.reinvited_at = 0.0
@@ -113,6 +117,11 @@ class Leg:
     @property
     def remote(self) -> SessionDescription | None:
         return self.media.remote
+
+    @property
+    def way(self) -> Flow | None:
+        """Where the INVITE went last."""
+        return self.invite.flow if self.invite is not None else self.peer
 
     @property
     def described(self) -> SessionDescription | None:
@@ -200,16 +209,16 @@ class Leg:
             self.media.decline()
         return [Reply(key, request.response(status, reason))]
 
+    def hold(self, key: str, request: Request) -> None:
+        """Keep a request of the peer until it is answered."""
+        self.pending = {**self.pending, key: request}
+
     # ── what was said ────────────────────────────────────────────────────────────────────────────────────────────
 
     def saw(self, code: int, now: float) -> None:
         """A message went or came."""
         trail = self.trail + pack(now - (self.invited_at or now), code)
         self.trail = trail if len(trail) <= LONGEST else shortened(trail)
-
-    def hold(self, key: str, request: Request) -> None:
-        """Keep a request of the peer until it is answered."""
-        self.pending = {**self.pending, key: request}
 
     def remember(self, status: int, reason: str) -> None:
         """What the peer said with a refusal."""
@@ -319,7 +328,7 @@ class Leg:
         self.acks = NO_ACKS
         self.forks = NO_FORKS
         if self.invite is not None and self.dialog is not None and self.owed_ack is None:
-            self.invite.let_go()
+            self.peer, self.invite = self.invite.flow, None
 
     def say_why(self, request: Request) -> None:
         if self.why is not None:

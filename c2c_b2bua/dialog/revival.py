@@ -83,8 +83,7 @@ def revive(
     if kept.state in (INVITING, RINGING, CANCELLING):
         return leg, take_back(leg, kept, layer, now)
     if peer is not None:
-        leg.invite = Request("INVITE", party.uri, {})
-        leg.invite.flow = flow_at(peer, layer.interfaces)
+        leg.peer = flow_at(peer, layer.interfaces)
     if kept.state == ENDING:
         leg.sequence += JUMP
         leg.media.state, leg.media.offered = STABLE, None

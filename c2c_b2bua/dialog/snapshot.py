@@ -204,7 +204,7 @@ def number_of(party: Party, parties: tuple[Party, ...]) -> int:
 
 def peer_of(leg: Leg) -> Place | None:
     """Where the INVITE went last."""
-    flow = leg.invite.flow if leg.invite is not None else None
+    flow = leg.way
     return None if flow is None else place_of(flow)
 
 

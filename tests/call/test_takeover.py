@@ -302,8 +302,8 @@ LEG = {
     "refresh": "rebuilt: a refresh that is not an offer is begun anew",
     "tokens": "rebuilt: those of the new process",
     **dict.fromkeys(
-        ["answered_at", "dialog", "ended_at", "invited_at", "key", "media", "name", "owed_ack", "party", "pending",
-         "phrases", "reinvite", "ringing_at", "sequence", "session", "sip_code", "sip_reason", "state", "tag",
+        ["answered_at", "dialog", "ended_at", "invited_at", "key", "media", "name", "owed_ack", "party", "peer",
+         "pending", "phrases", "reinvite", "ringing_at", "sequence", "session", "sip_code", "sip_reason", "state", "tag",
          "takes_update", "terms", "trail", "unacked", "why"],
         "kept",
     ),
