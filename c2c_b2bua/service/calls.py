@@ -18,7 +18,7 @@ from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.service.documents import ClickToCall
 from c2c_b2bua.service.errors import NotWhitelistedError, TooManyError, UnavailableError
 from c2c_b2bua.service.history import History, encoder, history_id, history_id_at, shown
-from c2c_b2bua.service.live_call import LiveCall
+from c2c_b2bua.service.live_call import NO_DETAILS, LiveCall
 from c2c_b2bua.service.originate import Connect, Plan, Planner
 from c2c_b2bua.service.pacing import Timer, WaitingRoom
 from c2c_b2bua.service.replays import DAY, Replays
@@ -251,7 +251,7 @@ class Calls:
             contact=plan.contact.route,
             extension=plan.extension.route,
             accepted_at=now,
-            details=plan.request.details,
+            details=plan.request.details or NO_DETAILS,
         )
         if has_to_wait:
             call.state = "queued"

@@ -15,6 +15,10 @@ from c2c_b2bua.service.trunks import Trunk, Way
 State = Literal["queued", "dialling", "ringing_a", "answered_a", "ringing_b", "bridged"]
 
 LEGS: tuple[LegName, LegName] = ("a", "b")
+NO_DETAILS: dict[str, Any] = {}
+NO_PLACES: dict[LegName, Trunk] = {}
+NOBODY_COMES: dict[LegName, Trunk | None] = {}
+"""Nothing, for all calls: never added to."""
 
 
 class LiveCall(msgspec.Struct, kw_only=True, eq=False):
@@ -35,7 +39,7 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
     """Of a call that waits for a trunk: when its first leg is probably rung; None: that cannot be told."""
     places: dict[LegName, Trunk] = {}
     """The trunk that each leg is on, if any."""
-    coming: dict[LegName, Trunk | None] = {}
+    coming: dict[LegName, Trunk | None] = msgspec.field(default_factory=lambda: NOBODY_COMES)
     """Legs that hand over to somebody who is being called, and the trunk that has counted that, if any."""
     outcome: asyncio.Future[str] | None = None
     settles_at: State | None = None
@@ -71,7 +75,7 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
 
     def takes(self, ways: tuple[Way | None, ...]) -> None:
         """It is on these trunks now, which have counted it."""
-        self.places = {leg: way.trunk for leg, way in zip(LEGS, ways, strict=True) if way}
+        self.places = {leg: way.trunk for leg, way in zip(LEGS, ways, strict=True) if way} or NO_PLACES
 
     def moves(self, leg: LegName, trunk: Trunk, now: float) -> None:
         """The leg is tried by another trunk, which may have been full by then: it is counted all the same."""
@@ -82,7 +86,7 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
     def hands_over(self, leg: LegName, trunk: Trunk | None) -> None:
         """Somebody is called in the place of a leg, by this trunk, which has counted it."""
         self.stays(leg)
-        self.coming[leg] = trunk
+        self.coming = {**self.coming, leg: trunk}
 
     def stays(self, leg: LegName) -> None:
         """Whoever was called in the place of the leg did not take it."""
@@ -102,7 +106,7 @@ class LiveCall(msgspec.Struct, kw_only=True, eq=False):
         if before := self.places.pop(leg, None):
             before.release()
         if trunk is not None:
-            self.places[leg] = trunk
+            self.places = {**self.places, leg: trunk}
 
     def release(self) -> None:
         """Give back the places on trunks."""
