@@ -274,17 +274,16 @@ def of_talking_calls(board: Board, size: Size) -> None:
     except (talking.TooLongError, TimeoutError) as error:
         board.fail(name, str(error) or "the calls did not end in time", goal)
         return
-    for beside in found.beside:
-        what = f"memory of each of {beside.talking} talking calls, all of the server"
-        note = (
-            "resident, with what making them has left free"
-            if size.linger
-            else "with all that is kept for late messages"
-        )
-        board.tell(what, beside.memory / 1000, "kB", goal=Goal("≤", 6) if size.linger else None, note=note)
+    for step in found.steps[:1]:
+        what = f"memory of each of {step.talking} talking calls, all of the server"
+        note = "with all that is kept for late messages, and what making them has left free"
+        board.tell(what, step.memory / step.talking / 1000, "kB", note=note)
+    what = f"memory of each further talking call, up to {found.steps[-1].talking if found.steps else many}"
+    if found.further is None:
+        board.miss(what, found.trouble, Goal("≤", 6))
+    else:
+        board.tell(what, found.further / 1000, "kB", goal=Goal("≤", 6), note="all of the server, resident")
     costs = dict(found.cpu)
-    for number, why in found.left_out.items():
-        board.miss(f"memory of each of {number} talking calls, all of the server", why, Goal("≤", 6))
     first = costs.pop(few)
     board.tell(f"CPU of one more call beside {few} talking ones", 1e3 * first, "ms", size.rounds)
     for number, cost in costs.items():

@@ -24,7 +24,7 @@ class Size(NamedTuple):
     at_once: float
     """Seconds of overload, and of probes of latency."""
     talking: tuple[int, ...]
-    """Calls that talk at a time."""
+    """Calls that talk at a time: few, and then many, in equal steps."""
     linger: float
     """Seconds until what is kept of a call for messages that come late is gone (64 × T1, and a little); or no wait."""
 
@@ -33,7 +33,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    "full": Size(5, 1.0, 1.0, 0.6, 6.0, 8, 60.0, 3, 10.0, (1_000, 10_000, 50_000), 35.0),
-    "quick": Size(3, 0.1, 0.4, 0.7, 2.0, 3, 6.0, 1, 3.0, (200, 2_000), 0.0),
-    "tiny": Size(1, 0.005, 0.1, 0.1, 0.4, 1, 0.5, 1, 0.4, (2, 6), 0.0),
+    "full": Size(5, 1.0, 1.0, 0.6, 6.0, 8, 60.0, 3, 10.0, (1_000, 10_000, 20_000, 30_000), 35.0),
+    "quick": Size(3, 0.1, 0.4, 0.7, 2.0, 3, 6.0, 1, 3.0, (200, 2_000, 4_000), 35.0),
+    "tiny": Size(1, 0.005, 0.1, 0.1, 0.4, 1, 0.5, 1, 0.4, (2, 3, 6), 0.0),
 }

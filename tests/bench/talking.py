@@ -2,6 +2,11 @@
 
 Two servers, one with few calls that talk and one with ever more; short calls through either take turns. The phones keep
 nothing of a call that talks, so that they can have any number.
+
+Memory of a process does not shrink: what making a call took, and what is kept of it for messages that come late, is used
+again for later ones. So the many are made in steps of equal size and speed, with time between two for what is kept of the
+step before to go: after each, the same is in use beside what talks, or free, and from the first to the last step only
+what talks has grown.
 """
 
 from __future__ import annotations
@@ -32,19 +37,27 @@ PATIENCE = 20.0
 BRIDGED, ACTIVE = "c2c_calls_bridged_total", "c2c_calls_active"
 
 
-class Beside(NamedTuple):
-    """How it is beside `talking` calls: memory of each of them in bytes."""
+class Step(NamedTuple):
+    """So many talk, and what the server has in memory more than without any, in bytes."""
 
     talking: int
-    memory: float
+    memory: int
 
 
 class Found(NamedTuple):
-    beside: list[Beside]
+    steps: list[Step]
     cpu: dict[int, float]
     """Seconds of CPU of a short call, beside how many that talk; medians of rounds that take turns."""
-    left_out: dict[int, str]
-    """So many were not made, and why."""
+    trouble: str
+    """Why not all steps were made."""
+
+    @property
+    def further(self) -> float | None:
+        """Bytes of each call from the first step to the last; None when there is only one."""
+        if len(self.steps) < 2:
+            return None
+        first, last = self.steps[0], self.steps[-1]
+        return (last.memory - first.memory) / (last.talking - first.talking)
 
 
 class TooLongError(Exception):
@@ -74,8 +87,8 @@ class Table:
             self.talking = int((await self.stage.metrics())[ACTIVE])
             rate *= SLOWER
 
-    def memory(self) -> float:
-        return (self.stage.resident() - self.empty) / self.talking
+    def step(self) -> Step:
+        return Step(self.talking, self.stage.resident() - self.empty)
 
     async def short(self, number: int, rate: float) -> float:
         """Seconds of CPU of each of so many calls that are soon over."""
@@ -90,7 +103,7 @@ class Table:
 
 
 async def measure(directory: Path, numbers: tuple[int, ...], rounds: int, linger: float, scale: float) -> Found:
-    """The first of `numbers` in one server, the others one after the other in the second."""
+    """The first of `numbers` in one server, the others, each as much more, one after the other in the second."""
     async with contextlib.AsyncExitStack() as stack:
         talkers = await stack.enter_async_context(Phones(directory / "talkers", LOAD_CORE, None))
         tables = []
@@ -106,23 +119,22 @@ async def measure(directory: Path, numbers: tuple[int, ...], rounds: int, linger
             table.empty = table.stage.resident()
         rate = SHARE / max(cost, LEAST)
         await few.fill(numbers[0], rate)
-        beside = []
-        left_out = {}
+        steps = []
+        trouble = ""
         for place, number in enumerate(numbers[1:]):
+            if place:
+                await asyncio.sleep(linger)
             try:
                 await many.fill(number, rate)
             except TooLongError as error:
-                left_out = {later: str(error) for later in numbers[1 + place :]}
+                trouble = str(error)
                 break
-            # Transactions of the last calls are kept for messages that come late.
-            await asyncio.sleep(linger)
-            for table in tables[0 if place == 0 else 1 :]:
-                beside.append(Beside(table.talking, table.memory()))
+            steps.append(many.step())
         costs: dict[int, list[float]] = {table.talking: [] for table in tables}
         for _ in range(rounds):
             for table in tables:
                 costs[table.talking].append(await table.short(max(5, int(FURTHER * scale)), rate))
-        return Found(beside, {number: median(each) for number, each in costs.items()}, left_out)
+        return Found(steps, {number: median(each) for number, each in costs.items()}, trouble)
 
 
 async def offer(stage: Stage, contact: str, number: int, rate: float) -> Load:
