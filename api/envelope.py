@@ -13,10 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from msgspec import UNSET, UnsetType
-from multidict import CIMultiDict, istr
+from multidict import istr
 
+from api.written_answer import WrittenAnswer
 from c2c_b2bua import __version__
 
 NODE = (
@@ -26,20 +27,17 @@ NODE = (
 )
 X_REQUEST_ID = istr("X-Request-ID")
 X_AUTH_TOKEN = istr("X-Auth-Token")
-ETAG = istr("ETag")
 ORIGIN = istr("Origin")
 REQUEST_METHOD = istr("Access-Control-Request-Method")
 REQUEST_HEADERS = istr("Access-Control-Request-Headers")
 PRETTY_PRINT = istr("X-Pretty-Print")
-STANDING: CIMultiDict[str] = CIMultiDict(
-    {
-        "Server": "c2c-b2bua",
-        "Content-Language": "en",
-        "Vary": "accept-language, accept",
-        "Expires": "Fri, 01 Jan 1999 00:00:00 GMT",
-        "Content-Type": "application/json",
-    }
-)
+STANDING = {
+    "Server": "c2c-b2bua",
+    "Content-Language": "en",
+    "Vary": "accept-language, accept",
+    "Expires": "Fri, 01 Jan 1999 00:00:00 GMT",
+    "Content-Type": "application/json",
+}
 REQUEST_ID = re.compile(r"[!-~]{1,128}")
 CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,127}", re.ASCII)
 ALLOW_HEADERS = (
@@ -125,14 +123,14 @@ def cors_headers(verbs: str) -> dict[str, str]:
 
 def response(
     request: web.BaseRequest, reply: Reply, request_id: str, verbs: str, query: dict[str, str]
-) -> web.Response:
+) -> web.StreamResponse:
     """The reply as HTTP."""
     headers = STANDING.copy()
-    headers[X_REQUEST_ID] = request_id
+    headers["X-Request-ID"] = request_id
     if reply.auth_token:
-        headers[X_AUTH_TOKEN] = reply.auth_token
+        headers["X-Auth-Token"] = reply.auth_token
     if reply.revision and reply.etag:
-        headers[ETAG] = f'"{reply.revision}"'
+        headers["ETag"] = f'"{reply.revision}"'
     if reply.location:
         headers["Location"] = reply.location
     if reply.wait:
@@ -157,6 +155,8 @@ def response(
         body = callback.encode() + b"(" + body + b");"
         headers["Content-Type"] = "application/javascript"
         headers["X-Content-Type-Options"] = "nosniff"
+    if request.keep_alive and request.version == HttpVersion11 and request.method != "HEAD" and not reply.closes:
+        return WrittenAnswer(request, reply.status, headers, body)
     answer = web.Response(status=reply.status, body=body, headers=headers)
     if reply.closes:
         answer.force_close()
