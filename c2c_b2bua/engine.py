@@ -39,6 +39,7 @@ PARTING = 1.0
 """Seconds between two looks at the streams that nobody needs, once another engine has taken our place."""
 LEAVING = 2.0
 """Seconds that registrars of trunks get to say goodbye."""
+OF_NO_CALL = frozenset({Bound, Misdirected, Recorded, TrunkChanged, Unbound})
 SHUTTING_DOWN = Why("NORMAL_CLEARING", None, "the service is shutting down")
 
 log = structlog.get_logger()
@@ -139,30 +140,33 @@ class Engine(Shell):
         self.carry_out(self.core.refuse_transfer(call_id, leg, key, status, reason, self.now()))
 
     def heard(self, news: Action) -> None:
-        if type(news) is Misdirected:
-            self.pass_on(news)
-            return
         if self.kept is not None and self.kept.hear(news):
             return
-        if isinstance(news, (Bound, Unbound)):
-            for listener in self.phone_subscribers:
-                listener(news)
-            return
-        if isinstance(news, TrunkChanged):
-            for hearer in self.trunk_subscribers:
-                hearer(news)
-            if all(line.is_over for line in self.core.lines.values()):
-                self.left.set()
-            return
-        if isinstance(news, Recorded):
-            if self.recordings:
-                self.recordings.keep(news.call_id, news.line, news.is_last)
+        if type(news) in OF_NO_CALL:
+            self.heard_beside(news)
             return
         assert isinstance(news, CallNews)
         for subscriber in self.subscribers:
             subscriber(news)
         if type(news) is CallEnded and not self.core.calls:
             self.idle.set()
+
+    def heard_beside(self, news: Action) -> None:
+        """What is no news of a call."""
+        match news:
+            case Misdirected():
+                self.pass_on(news)
+            case Bound() | Unbound():
+                for listener in self.phone_subscribers:
+                    listener(news)
+            case TrunkChanged():
+                for hearer in self.trunk_subscribers:
+                    hearer(news)
+                if all(line.is_over for line in self.core.lines.values()):
+                    self.left.set()
+            case Recorded():
+                if self.recordings:
+                    self.recordings.keep(news.call_id, news.line, news.is_last)
 
     def blame(self, name: str) -> list[Action]:
         core = self.core

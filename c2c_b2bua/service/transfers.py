@@ -24,6 +24,8 @@ from c2c_b2bua.sip.flow import Interfaces
 from c2c_b2bua.sip.uri import Uri
 
 STATUS_OF_CAUSE = {"USER_NOT_REGISTERED": 480, "OUTGOING_CALL_BARRED": 403, "INVALID_NUMBER_FORMAT": 484}
+CONCERNED = frozenset({TransferAsked, LegAnswered, LegStays, LegJoined})
+"""The news that there is something to do for."""
 
 log = structlog.get_logger()
 
@@ -50,6 +52,8 @@ class Transfers:
 
     def hear(self, call: LiveCall, news: CallNews) -> None:
         """News of a call."""
+        if type(news) not in CONCERNED:
+            return
         match news:
             case TransferAsked():
                 self.decide(call, news)
