@@ -11,6 +11,7 @@ from phonenumbers import NumberParseException, PhoneNumberType, shortnumberinfo
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 NUMBER = re.compile(r"\+?[0-9A-Za-z*#._-]{1,64}")
+DIGITS = re.compile(r"\+?[0-9]{1,64}")
 SEPARATED = re.compile(r"\+?[0-9 ().\-/]+")
 SIP_URI = re.compile(
     r"(?P<scheme>sips?):"
@@ -88,6 +89,8 @@ def is_uri(text: str) -> bool:
 
 def dialled(text: str, country: str, transports: tuple[str, ...] = ("udp", "tcp")) -> str:
     """A contact or extension as it is dialled: plain SIP URI, E.164, or a number as it stands; else NumberError."""
+    if DIGITS.fullmatch(text):
+        return normalized(text, country)
     if CONTROL.search(text):
         raise NumberError("expected no control characters")
     text = text.strip()

@@ -112,7 +112,8 @@ class Calls:
 
     async def place(self, request: Connect) -> bytes:
         """Throttle, check, keep, ring: in this order, so that what is refused costs nothing and rings nobody."""
-        await self.history.try_again()
+        if self.history.is_refused:
+            await self.history.try_again()
         self.require_open()
         now = self.engine.now()
         request.account.require_enabled(now)

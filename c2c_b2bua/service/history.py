@@ -79,10 +79,14 @@ class History:
         """The call is known from here on; on disk when what is returned is done. StorageError in both."""
         return self.store.accept(row)
 
+    @property
+    def is_refused(self) -> bool:
+        """The database did not take what was written last."""
+        return bool(self.store.failure)
+
     async def try_again(self) -> None:
-        """When the database has refused what was written last: give it a chance before somebody is refused for that."""
-        if self.store.failure:
-            await self.store.caught_up()
+        """Give it a chance before somebody is refused for that."""
+        await self.store.caught_up()
 
     def give_up(self, history_id: str, call_id: str, accepted_at: float) -> None:
         """Close a call that was accepted and then not made."""

@@ -21,12 +21,19 @@ from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.routes import NoRouteError, Route, Routes
 from c2c_b2bua.service.sip_headers import AUTO_ANSWER
 from c2c_b2bua.service.trunks import Trunk, Way
+from c2c_b2bua.sip.flow import Flow
 
 encoder = msgspec.json.Encoder(order="deterministic")
 Until = Literal["accepted", "ringing", "answered"]
 MOST_METADATA = 8192
 """Bytes of JSON."""
 MISSING_CONTACT = "The contact extension for this click to call has not been set"
+
+
+Place = tuple[str, tuple[str, ...], Flow | None, str, str]
+"""Of a phone: its URI, Path, flow, User-Agent and address of record."""
+BY_NONE: tuple[Way | None, ...] = (None, None)
+"""Neither leg goes by a trunk."""
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -64,7 +71,7 @@ class Plan(msgspec.Struct, kw_only=True):
 
     @property
     def needs_trunk(self) -> bool:
-        return any(route.kind == "trunk" for route in self.routes)
+        return "trunk" in [route.kind for route in self.routes]
 
     @property
     def first(self) -> Side:
@@ -152,23 +159,25 @@ class Planner:
 
     def find_routes(self, plan: Plan) -> None:
         """Where both legs go; UnroutableError naming the one that goes nowhere."""
-        found = {}
-        for field, side in (("extension", plan.extension), ("contact", plan.contact)):
-            outside = field == "contact" and not plan.request.trusted
-            try:
-                found[field] = self.routes.find(plan.request.account, side.route, outside)
-            except NoRouteError as error:
-                raise UnroutableError(field, error.code, str(error), error.cause, side.route) from None
-        if plan.request.prefix and found["contact"].kind == "trunk":
+        request = plan.request
+        extension = self.route(request.account, "extension", plan.extension.route, False)
+        contact = self.route(request.account, "contact", plan.contact.route, not request.trusted)
+        if request.prefix and contact.kind == "trunk":
             digits = self.prefixed(plan)
             if hazard := self.routes.destinations.hazard(digits):
                 raise UnroutableError("contact", "no_route", hazard, "OUTGOING_CALL_BARRED", digits)
-        order = ("contact", "extension") if plan.request.document.contact_first else ("extension", "contact")
-        plan.routes = tuple(found[field] for field in order)
+        plan.routes = (contact, extension) if request.document.contact_first else (extension, contact)
+
+    def route(self, account: Account, field: str, number: str, from_outside: bool) -> Route:
+        """Where the number in `field` goes, or UnroutableError."""
+        try:
+            return self.routes.find(account, number, from_outside)
+        except NoRouteError as error:
+            raise UnroutableError(field, error.code, str(error), error.cause, number) from None
 
     def take_trunks(self, plan: Plan, now: float) -> None:
         """A place on a trunk for each leg that needs one; TooManyError, and then none is held."""
-        plan.ways = self.routes.trunks.take(callers_by_trunk(plan), now)
+        plan.ways = self.routes.trunks.take(callers_by_trunk(plan), now) if plan.needs_trunk else BY_NONE
 
     def choose_trunks(self, plan: Plan) -> None:
         """As `take_trunks` when every trunk has a place; none is taken."""
@@ -176,9 +185,10 @@ class Planner:
 
     def order(self, plan: Plan, call_id: str) -> CallOrder:
         """What the engine is told."""
-        calls = self.settings.calls
-        asked = any(name.lower() in AUTO_ANSWER for name, _ in plan.request.document.headers)
-        answers = plan.request.auto_answer and not plan.request.document.contact_first and not asked
+        calls, document = self.settings.calls, plan.request.document
+        answers = plan.request.auto_answer and not document.contact_first
+        if answers and document.headers:
+            answers = not any(name.lower() in AUTO_ANSWER for name, _ in document.headers)
         (a, *a_beside), *a_instead = self.parties(plan, 0, plan.first, plan.second, plan.timeout, answers)
         (b, *b_beside), *b_instead = self.parties(plan, 1, plan.second, plan.first, calls.ring_timeout, False)
         return CallOrder(
@@ -249,32 +259,29 @@ class Planner:
         self, plan: Plan, leg: int, side: Side, caller: Side, timeout: float, answers: bool
     ) -> tuple[Party, ...]:
         """A leg that needs no trunk: every phone that has registered, or the one that is always there."""
-        account, route = plan.request.account, plan.routes[leg]
-        phone = Party(
-            target=side.route,
-            uri=route.uri,
-            from_uri=f"sip:{as_user(caller.number)}@{account.realm}",
-            from_name=caller.name,
-            ring_timeout=timeout,
-            delayed_offer=self.leaves_offer(leg, route.manner.offer),
-            early_media=route.manner.early_media,
-            session_expires=self.settings.calls.session_expires,
-            headers=plan.request.document.headers,
-        )
-        places = [(one.uri, one.path, one.flow, one.user_agent, one.aor) for one in route.contacts]
+        realm, route, headers = plan.request.account.realm, plan.routes[leg], plan.request.document.headers
+        manner = route.manner
+        from_uri = f"sip:{as_user(caller.number)}@{realm}"
+        delayed_offer = self.leaves_offer(leg, manner.offer)
+        places: list[Place] = [(one.uri, one.path, one.flow, one.user_agent, one.aor) for one in route.contacts]
         return tuple(
-            msgspec.structs.replace(
-                phone,
-                uri=uri,
-                routes=path,
-                flow=flow,
-                aor=aor,
-                headers=(
-                    *phone.headers,
-                    *(auto_answer(route.manner.auto_answer, agent, account.realm) if answers else ()),
-                ),
-            )
-            for uri, path, flow, agent, aor in places or [(route.uri, (), None, "", "")]
+            [
+                Party(
+                    target=side.route,
+                    uri=uri,
+                    routes=path,
+                    flow=flow,
+                    from_uri=from_uri,
+                    from_name=caller.name,
+                    ring_timeout=timeout,
+                    delayed_offer=delayed_offer,
+                    early_media=manner.early_media,
+                    session_expires=self.settings.calls.session_expires,
+                    headers=(*headers, *auto_answer(manner.auto_answer, agent, realm)) if answers else headers,
+                    aor=aor,
+                )
+                for uri, path, flow, agent, aor in places or [(route.uri, (), None, "", "")]
+            ]
         )
 
     def by_trunk(
