@@ -1,7 +1,8 @@
 """One end of the socket between the desk and a worker: frames of a length and msgpack.
 
-uvloop gives all frames of one loop turn to the kernel at the end of that turn, in one write: for news of thousands of calls
-that counts, so that this is no `transport/link.py`, which hands sockets on and makes a system call of each letter.
+A write, and waking who reads it, costs as much as ten messages: what may wait goes with what is sent next. That counts
+for news of thousands of calls, so that this is no `transport/link.py`, which hands sockets on and makes a system call of
+each letter.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 from c2c_b2bua.workers.messages import Message
 
 HEAD = struct.Struct(">I")
+NO_LENGTH = bytes(HEAD.size)
 LONGEST = 64_000_000
 """Bytes of a frame; a longer one is none of ours."""
 
@@ -37,7 +39,12 @@ class Link(asyncio.Protocol):
         self.lost = asyncio.Event()
         """Set: the other end is gone, or ours."""
         self.transport: asyncio.Transport | None = None
-        self.came = bytearray()
+        self.came = b""
+        self.unsent = bytearray()
+        self.sent_at = 0.0
+        """When something was sent last, by the loop's clock."""
+        self.timer: asyncio.TimerHandle | None = None
+        """Calls `flush`."""
 
     @classmethod
     async def over(cls, end: socket.socket, expected: Any, hear: Callable[[Any], object]) -> Link:
@@ -49,40 +56,68 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.loop = asyncio.get_running_loop()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
+        self.unsent.clear()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         self.lost.set()
 
-    def send(self, message: Message) -> None:
-        """Have it sent; nothing happens when the link is lost."""
+    def send(self, message: Message, patience: float = 0.0) -> None:
+        """Have it sent after all before it, at once or so many seconds after what was sent last; not when the link is lost."""
         if self.transport is None:
             return
-        frame = bytearray(HEAD.size)
-        encoder.encode_into(message, frame, HEAD.size)
-        HEAD.pack_into(frame, 0, len(frame) - HEAD.size)
-        self.transport.write(frame)
+        unsent = self.unsent
+        start = len(unsent)
+        unsent += NO_LENGTH
+        encoder.encode_into(message, unsent, start + HEAD.size)
+        HEAD.pack_into(unsent, start, len(unsent) - start - HEAD.size)
+        if not patience:
+            self.flush()
+            return
+        due = self.sent_at + patience
+        if due <= self.loop.time():
+            self.flush()
+        elif self.timer is None or due < self.timer.when():
+            if self.timer is not None:
+                self.timer.cancel()
+            self.timer = self.loop.call_at(due, self.come_due)
+
+    def come_due(self) -> None:
+        self.timer = None
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self.unsent and self.transport is not None:
+            unsent, self.unsent = self.unsent, bytearray()
+            self.sent_at = self.loop.time()
+            self.transport.write(unsent)
 
     def close(self) -> None:
         """Send what is waiting, and no more."""
         if self.transport is not None:
+            self.flush()
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
-        came = self.came
-        came += data
-        at = 0
-        while len(came) - at >= HEAD.size:
-            (length,) = HEAD.unpack_from(came, at)
+        if self.came:
+            data = self.came + data
+        at, view = 0, memoryview(data)
+        while len(data) - at >= HEAD.size:
+            (length,) = HEAD.unpack_from(data, at)
             if length > LONGEST:
                 self.give_up(f"a frame of {length} bytes")
                 return
             start = at + HEAD.size
-            if len(came) < start + length:
+            if len(data) < start + length:
                 break
             at = start + length
             try:
-                message = self.decode(came[start:at])
+                message = self.decode(view[start:at])
             except msgspec.DecodeError as error:
                 self.give_up(str(error))
                 return
@@ -90,10 +125,10 @@ class Link(asyncio.Protocol):
                 self.hear(message)
             except Exception:
                 log.exception("failed over a message of another process", message=type(message).__name__)
-        del came[:at]
+        self.came = data[at:]
 
     def give_up(self, reason: str) -> None:
         log.error("link between processes broken", reason=reason)
-        self.came.clear()
+        self.came = b""
         if self.transport is not None:
             self.transport.abort()

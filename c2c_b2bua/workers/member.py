@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews
+from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.workers.link import Link
@@ -46,6 +46,8 @@ HASTE = 5.0
 """Seconds that it gets to close beyond what it was given."""
 ANSWER = 1.0
 """Seconds that it gets to count, and to end once it is not needed any more."""
+MAY_WAIT = 0.1
+"""Seconds after what it was told last that it is told which records are safe, if nothing else is to be told."""
 LOST = Why("RECOVERY_ON_TIMER_EXPIRE", None, "the process that had this call was killed")
 
 log = structlog.get_logger()
@@ -99,10 +101,10 @@ class Member:
             Closed: lambda message: self.closed.set(),
         }
 
-    def send(self, message: Message) -> None:
-        """What a worker that is not there cannot hear is made up for when it is there again."""
+    def send(self, message: Message, patience: float = 0.0) -> None:
+        """As `Link.send`; what a worker that is not there cannot hear is made up for when it is there again."""
         if self.link is not None and self.is_ready:
-            self.link.send(message)
+            self.link.send(message, patience)
 
     # ── the process ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -214,8 +216,8 @@ class Member:
             if record is None:
                 self.lose(call_id)
                 continue
-            if record.bridged_at is not None and call_id not in self.joined:
-                self.told(CallBridged(call_id, record.bridged_at))
+            if call_id not in self.joined:
+                self.tell_again(record)
             if record.ended_at is not None:
                 self.told(CallEnded(call_id, record.ended_at, record))
             elif call_id in self.hung_up:
@@ -226,6 +228,17 @@ class Member:
             elif call_id not in self.unwritten:
                 self.send(Forget(call_id))
         self.send(Release())
+
+    def tell_again(self, record: CallRecord) -> None:
+        """How a call came to where it is: the process that died may not have told all of it, and twice does no harm."""
+        call_id = record.call_id
+        for leg in record.legs:
+            if leg.ringing_at is not None:
+                self.told(LegRinging(call_id, leg.ringing_at, leg.leg))
+            if leg.answered_at is not None:
+                self.told(LegAnswered(call_id, leg.answered_at, leg.leg))
+        if record.bridged_at is not None:
+            self.told(CallBridged(call_id, record.bridged_at))
 
     def release(self) -> None:
         """The survivors of the first process are known: news may come."""
@@ -287,7 +300,7 @@ class Member:
 
     def forget(self, call_id: str) -> None:
         self.unwritten.discard(call_id)
-        self.send(Forget(call_id))
+        self.send(Forget(call_id), MAY_WAIT)
 
     def welcome(self, hosts: list[str]) -> None:
         self.hosts += hosts

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from c2c_b2bua.call.news import CallEnded, CallNews
+from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegRinging
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.engine import OUR_FAULT, Engine
 from c2c_b2bua.kept_calls import KeptCalls
@@ -49,6 +49,8 @@ PATIENCE = 3.0
 TAKEN = (errno.EADDRINUSE, errno.EWOULDBLOCK)
 SOME = 500
 """Survivors that go into one message."""
+MAY_WAIT: dict[type[CallNews], float] = {LegRinging: 0.02, LegAnswered: 0.02, CallBridged: 0.02, CallEnded: 0.002}
+"""Seconds after what was told last that such news is told, if nothing more urgent is; all other news at once."""
 
 log = structlog.get_logger()
 
@@ -140,7 +142,7 @@ class Worker:
             await asyncio.sleep(0.05)
 
     def tell(self, news: CallNews) -> None:
-        self.link.send(told(news))
+        self.link.send(told(news), MAY_WAIT.get(type(news), 0.0))
 
     def connect(self, message: Connect) -> None:
         order = message.order

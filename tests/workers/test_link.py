@@ -55,10 +55,7 @@ def framed(*messages: msgspec.Struct) -> bytes:
 
 
 async def test_messages_in_order_both_ways() -> None:
-    one, other = socket.socketpair()
-    desk, worker = Listener(), Listener()
-    await desk.open(one, FromWorker)
-    await worker.open(other, FromDesk)
+    desk, worker = await pair()
     for number in range(1000):
         desk.link.send(HangUp(str(number)))
     worker.link.send(Counted({"calls": 3}))
@@ -79,6 +76,70 @@ async def test_frames_in_pieces(listener: tuple[Listener, socket.socket]) -> Non
         desk.send(data[index : index + 1])
         await asyncio.sleep(0)
     assert [await heard.next(), await heard.next()] == [HangUp("1"), Forget("2")]
+
+
+async def pair() -> tuple[Listener, Listener]:
+    """The desk's end and a worker's."""
+    one, other = socket.socketpair()
+    desk, worker = Listener(), Listener()
+    await desk.open(one, FromWorker)
+    await worker.open(other, FromDesk)
+    return desk, worker
+
+
+async def test_what_may_wait_goes_with_what_may_not() -> None:
+    desk, worker = await pair()
+    desk.link.send(HangUp("1"))
+    desk.link.send(Forget("2"), 60.0)
+    desk.link.send(Forget("3"), 60.0)
+    assert await worker.next() == HangUp("1")
+    assert worker.heard.empty()
+    desk.link.send(HangUp("4"))
+    assert [await worker.next() for _ in range(3)] == [Forget("2"), Forget("3"), HangUp("4")]
+    desk.link.close()
+
+
+async def test_what_may_wait_does_not_wait_longer_than_that() -> None:
+    desk, worker = await pair()
+    loop = asyncio.get_running_loop()
+    desk.link.send(HangUp("1"))
+    started = loop.time()
+    desk.link.send(Forget("2"), 60.0)
+    desk.link.send(Forget("3"), 0.1)
+    assert [await worker.next() for _ in range(3)] == [HangUp("1"), Forget("2"), Forget("3")]
+    assert loop.time() - started >= 0.09
+    desk.link.close()
+
+
+async def test_after_a_rest_nothing_waits() -> None:
+    desk, worker = await pair()
+    desk.link.send(HangUp("1"))
+    await asyncio.sleep(0.02)
+    desk.link.send(Forget("2"), 0.01)
+    assert not desk.link.unsent
+    assert [await worker.next() for _ in range(2)] == [HangUp("1"), Forget("2")]
+    desk.link.close()
+
+
+async def test_what_waits_is_sent_before_the_end() -> None:
+    desk, worker = await pair()
+    desk.link.send(HangUp("1"))
+    desk.link.send(Forget("2"), 60.0)
+    desk.link.close()
+    assert [await worker.next() for _ in range(2)] == [HangUp("1"), Forget("2")]
+    async with asyncio.timeout(PATIENCE):
+        await worker.link.lost.wait()
+
+
+async def test_what_waits_when_the_other_end_goes_is_dropped() -> None:
+    desk, worker = await pair()
+    desk.link.send(HangUp("1"))
+    desk.link.send(Forget("2"), 0.1)
+    worker.link.close()
+    async with asyncio.timeout(PATIENCE):
+        await desk.link.lost.wait()
+    assert not desk.link.unsent
+    assert desk.link.timer is None
 
 
 @pytest.mark.parametrize(
