@@ -7,6 +7,7 @@ only carry calls. Calls of phones whose way in is at a socket of the desk are ca
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -19,15 +20,10 @@ from c2c_b2bua.engine import Engine
 from c2c_b2bua.kept_calls import WORKER, KeptCalls
 from c2c_b2bua.sip.flow import Hop
 from c2c_b2bua.storage.recordings import Recordings
+from c2c_b2bua.workers.balance import Balance, Seen
 from c2c_b2bua.workers.member import Member
 from c2c_b2bua.workers.messages import Begin, Connect, RefuseTransfer, Renew, Transfer
 
-DESK_WORK = 0.8
-"""What HTTP, service and storage cost the desk for each call of all, as a part of what a call costs its engine.
-
-Reckoned from the CPU of desk and worker in a few runs by hand, at 400 calls a second (0.73 ms of 0.87 ms); no command
-prints it. Too little, and the desk is full before the others; too much, and they are.
-"""
 NOT_FROM_HERE = "cannot be called from where this call is"
 
 
@@ -69,8 +65,10 @@ class Crew(Engine):
         super().__init__(settings.sip, recordings, kept)
         self.members = kept.members
         self.carriers = kept.carriers
+        self.balance = Balance()
         for number in range(1, settings.sip.workers):
-            self.members.append(Member(number, beginning(settings, number), command, self.hear, self.now))
+            begin = beginning(settings, number)
+            self.members.append(Member(number, begin, command, self.hear, self.weigh, self.now))
 
     async def start(self) -> None:
         await asyncio.gather(*(member.spawn() for member in self.members))
@@ -86,6 +84,10 @@ class Crew(Engine):
         """News of a worker's call."""
         for subscriber in self.subscribers:
             subscriber(news)
+
+    def weigh(self, number: int, used: float) -> None:
+        """A worker has used so many seconds of CPU by now."""
+        self.balance.weigh(number, Seen(self.now(), time.process_time(), used))
 
     def renew_certificates(self) -> None:
         super().renew_certificates()
@@ -114,10 +116,9 @@ class Crew(Engine):
         if not ready or not all(map(can_be_anywhere, parties_of(order))):
             return None
         Hop.of(order.a.hop)
-        least = min(ready, key=lambda member: len(member.calls))
-        ours = len(self.core.calls)
-        everybody = ours + sum(len(member.calls) for member in ready)
-        return None if ours + DESK_WORK * everybody < len(least.calls) else least
+        if self.balance.is_for_desk(len(ready)):
+            return None
+        return min(ready, key=lambda member: len(member.calls))
 
     def hang_up(self, call_id: str) -> bool:
         carrier = self.carriers.get(call_id)

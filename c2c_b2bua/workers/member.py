@@ -32,6 +32,7 @@ from c2c_b2bua.workers.messages import (
     Release,
     Survivors,
     Told,
+    Used,
     Welcome,
     news_of,
 )
@@ -54,7 +55,7 @@ log = structlog.get_logger()
 
 
 class Member:
-    """`hear` is told the news of its calls."""
+    """`hear` is told the news of its calls, `weigh` its number and the seconds of CPU it has used, now and then."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Member:
         begin: Begin,
         command: Sequence[str],
         hear: Callable[[CallNews], None],
+        weigh: Callable[[int, float], None],
         now: Callable[[], float],
     ) -> None:
         self.number = number
@@ -94,6 +96,7 @@ class Member:
         self.supervision: asyncio.Task[None] | None = None
         self.dispatch: dict[type, Callable[[Any], None]] = {
             Told: lambda message: self.told(news_of(message)),
+            Used: lambda message: weigh(number, message.seconds),
             Counted: self.has_counted,
             Survivors: lambda message: self.found.update({record.call_id: record for record in message.records}),
             Ready: lambda message: self.ready(),

@@ -130,8 +130,14 @@ class Closed(Message, frozen=True, gc=False, tag=26):
     """No call is left; records may still be asked to be forgotten."""
 
 
+class Used(Message, frozen=True, gc=False, tag=27):
+    """CPU that the process has used since it began."""
+
+    seconds: float
+
+
 FromDesk = Begin | Connect | HangUp | Transfer | RefuseTransfer | Forget | Release | Welcome | Renew | Count | Close
-FromWorker = Failed | Survivors | Ready | Told | Counted | Closed
+FromWorker = Failed | Survivors | Ready | Told | Counted | Closed | Used
 
 KINDS: tuple[type[CallNews], ...] = (
     LegRinging,

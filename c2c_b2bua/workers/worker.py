@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from c2c_b2bua.workers.messages import (
     Renew,
     Survivors,
     Transfer,
+    Used,
     Welcome,
     told,
 )
@@ -51,6 +53,8 @@ SOME = 500
 """Survivors that go into one message."""
 MAY_WAIT: dict[type[CallNews], float] = {LegRinging: 0.02, LegAnswered: 0.02, CallBridged: 0.02, CallEnded: 0.002}
 """Seconds after what was told last that such news is told, if nothing more urgent is; all other news at once."""
+WEIGHED = 1.0
+"""Seconds between two times that the desk is told how busy we are, while calls end."""
 
 log = structlog.get_logger()
 
@@ -74,6 +78,7 @@ class Worker:
         self.kept: OwnCalls
         self.recordings: Recordings | None = None
         self.is_open = False
+        self.weighed_at = 0.0
         self.work: asyncio.Task[None] | None = None
         """The beginning, then the end."""
         self.dispatch: dict[type, Callable[[Any], object]] = {
@@ -143,6 +148,9 @@ class Worker:
 
     def tell(self, news: CallNews) -> None:
         self.link.send(told(news), MAY_WAIT.get(type(news), 0.0))
+        if type(news) is CallEnded and (now := self.engine.now()) >= self.weighed_at + WEIGHED:
+            self.weighed_at = now
+            self.link.send(Used(time.process_time()), MAY_WAIT[CallEnded])
 
     def connect(self, message: Connect) -> None:
         order = message.order

@@ -225,7 +225,7 @@ async def test_while_a_worker_is_away_others_take_its_share(tmp_path: Path, monk
 
 
 async def test_the_desk_takes_its_share(tmp_path: Path) -> None:
-    """With one worker a tenth of the calls, as it has the HTTP and the storage of all."""
+    """With one worker an eighth of the calls, as it has the HTTP and the storage of all."""
     async with (
         Sipp("a_answers_many", tmp_path / "a", calls=8) as a,
         Sipp("b_hangs_up_many", tmp_path / "b", "-d", "3000", calls=8) as b,

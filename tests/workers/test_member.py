@@ -17,7 +17,7 @@ class Desk:
     def __init__(self) -> None:
         self.heard: list[CallNews] = []
         begin = Begin(Sip(), "", {}, "", 1)
-        self.member = Member(1, begin, (), self.heard.append, lambda: 9.0)
+        self.member = Member(1, begin, (), self.heard.append, lambda number, used: None, lambda: 9.0)
         self.member.calls["c2c-1"] = 1.0
         self.member.release()
 
