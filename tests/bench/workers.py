@@ -3,6 +3,9 @@
 The phones are ours, in processes of their own. With four cores or more each process of the server has a core to itself and
 phones and client have the others; with fewer all share all, and only CPU can tell: with a core for each process the busiest
 one would set the rate.
+
+At one rate for both, each of two processes has half as much to do and wakes up for less at a time, which makes a call
+dearer there; how many calls two carry is told by what a call costs each at the highest rate it keeps.
 """
 
 from __future__ import annotations
@@ -52,9 +55,13 @@ async def costs(directory: Path, rate: float, seconds: float, rounds: int) -> di
                 outcome = await made.run(rate, seconds)
             if outcome.failed or outcome.refused or outcome.left:
                 raise RuntimeError(f"workers = {kind.workers}: {describe(outcome)}")
-            each = [cpu / outcome.bridged for cpu in outcome.cpus]
-            found[kind.workers].append(Cost(sum(each), max(each), each[0]))
+            found[kind.workers].append(Cost(outcome.each, busiest(outcome), outcome.cpus[0] / outcome.bridged))
     return {number: Cost(*map(median, zip(*seen, strict=True))) for number, seen in found.items()}
+
+
+def busiest(outcome: Outcome) -> float:
+    """Seconds of CPU of the busiest process for each call."""
+    return max(outcome.cpus) / outcome.bridged
 
 
 async def rate(directory: Path, kind: type[Server], start: float, seconds: float, most: int) -> Outcome | None:

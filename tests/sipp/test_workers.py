@@ -199,6 +199,30 @@ async def test_a_call_that_its_worker_never_heard_of_is_lost(stage: StageOf) -> 
     assert (record["result"], record["ended_by"]) == ("success", "b")
 
 
+async def test_a_worker_that_is_killed_again_and_again(tmp_path: Path) -> None:
+    """Whatever its calls are doing then: each has an end, and none but those that ring are lost."""
+    async with (
+        Sipp("a_answers_many", tmp_path / "a", calls=1000) as a,
+        Sipp("b_hangs_up_many", tmp_path / "b", "-d", "300", calls=1000) as b,
+        Server(tmp_path / "server", {A_NUMBER: a.uri, B_NUMBER: b.uri}) as server,
+    ):
+        document = await server.create(A_NUMBER)
+        for kills in range(1, 4):
+            calls: list[str] = []
+            for _ in range(5):
+                calls += [reply["data"]["call_id"] for _, reply in await connects(server, document, 3)]
+                await asyncio.sleep(0.1)
+            os.kill(workers_of(server)[0], signal.SIGKILL)
+            await logged(server, "worker is there again", kills)
+            records = [await server.ended(document, call_id) for call_id in calls]
+            outcomes = Counter((record["result"], record.get("cause")) for record in records)
+            assert outcomes.keys() <= {("success", None), ("error", "RECOVERY_ON_TIMER_EXPIRE")}
+            assert outcomes["success", None] >= 10
+            bridged = [record["bridged_at"] is not None for record in records if record["result"] == "success"]
+            assert all(bridged)
+        await server.nothing_lives()
+
+
 async def test_while_a_worker_is_away_others_take_its_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot come back, as somebody else has taken its port; then it can."""
     monkeypatch.setattr(Server, "workers", 3)
@@ -294,9 +318,9 @@ async def can_have(taker: socket.socket, port: int) -> bool:
     return True
 
 
-async def logged(server: Server, text: str) -> None:
+async def logged(server: Server, text: str, times: int = 1) -> None:
     async def is_there() -> bool:
-        return text in server.output()
+        return server.output().count(text) >= times
 
     await until(is_there)
 
