@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-DESK_WORK = 0.75
+DESK_WORK = 0.7
 """What HTTP, service and storage cost the desk for each call of all, as a part of what a call costs its engine.
 
 Measured on two quiet cores at 300 calls a second; a service that is busy finds its own.
 """
-PULL = 0.3
+PULL = 0.5
 """How far that is changed for each part by which the desk is busier than a worker."""
 BUSY = 0.2
 """Cores that the two have to need together for that to mean something."""

@@ -52,6 +52,8 @@ async def costs(directory: Path, rate: float, seconds: float, rounds: int) -> di
     for turn in range(rounds):
         for kind in KINDS:
             async with stage(directory / f"{kind.workers}-{turn}", kind) as made:
+                # First, desk and worker find out how busy each of them is.
+                await made.run(rate, seconds)
                 outcome = await made.run(rate, seconds)
             if outcome.failed or outcome.refused or outcome.left:
                 raise RuntimeError(f"workers = {kind.workers}: {describe(outcome)}")

@@ -25,7 +25,8 @@ def test_the_first_call_is_a_worker_s_and_the_desk_s_are_spread() -> None:
     balance = Balance()
     turns = [place for place in range(40) if balance.is_for_desk(1)]
     assert turns[0] > 0
-    assert {after - before for before, after in pairwise(turns)} == {8}
+    gaps = {after - before for before, after in pairwise(turns)}
+    assert max(gaps) - min(gaps) <= 1
 
 
 @pytest.mark.parametrize("workers", [1, 2])
