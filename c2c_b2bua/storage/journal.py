@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zlib import adler32
@@ -18,10 +17,11 @@ from zlib import adler32
 import msgspec
 import structlog
 
+from c2c_b2bua.storage import entries
+from c2c_b2bua.storage.entries import HEAD
 from c2c_b2bua.storage.mapped_file import WINDOW, MappedFile
 
 MAGIC = b"c2c calls 3\n"
-HEAD = struct.Struct(">II")
 MODE = 0o600
 """What phones and trunks are asked is nobody else's business."""
 SMALL = 8_000_000
@@ -240,20 +240,15 @@ def replay(data: bytes, file: File) -> dict[str, Parts]:
     """What the entries come to, up to the first that is not whole; `file` learns where they are."""
     calls: dict[str, Parts] = {}
     at = len(MAGIC)
-    while len(data) - at > HEAD.size:
-        length, checksum = HEAD.unpack_from(data, at)
-        start = at + HEAD.size
-        written = data[start : start + length]
-        if not length or len(written) < length or adler32(written) != checksum:
-            break
-        dropped, noted = decode(written)
+    for end, said in entries.read(data, at):
+        dropped, noted = decode(said)
         for call_id in dropped:
             calls.pop(call_id, None)
             file.places.pop(call_id, None)
         for call_id, parts in noted.items():
             calls.setdefault(call_id, {}).update(parts)
-        file.learn(noted, at << 32 | HEAD.size + length)
-        at = start + length
+        file.learn(noted, at << 32 | end - at)
+        at = end
     file.size = at
     return calls
 

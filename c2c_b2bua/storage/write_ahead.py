@@ -11,9 +11,7 @@ import contextlib
 import fcntl
 import os
 import re
-import struct
 import threading
-import zlib
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -21,10 +19,10 @@ from queue import SimpleQueue
 
 import msgspec
 
+from c2c_b2bua.storage import entries
 from c2c_b2bua.storage.database import StorageError
 
 MAGIC = b"c2c accepted 1\n"
-HEAD = struct.Struct(">II")
 MODE = 0o600
 NAME = re.compile(r"\.[0-9]+")
 GATHER = 0.003
@@ -178,7 +176,7 @@ class WriteAhead:
             raise StorageError("closing")
         data = encoder.encode(entry)
         try:
-            self.file.append(HEAD.pack(len(data), zlib.adler32(data)) + data)
+            self.file.append(entries.framed(data))
         except OSError as error:
             raise self.refused(error) from error
         self.file.left += 1
@@ -284,14 +282,7 @@ def sync_directory(directory: Path) -> None:
 
 def read(data: bytes) -> Iterator[Entry]:
     """Up to the first entry that is not whole; OSError when it is of another version."""
-    at = len(MAGIC)
     if not data.startswith(MAGIC) and not MAGIC.startswith(data):
         raise OSError(None, "no log of accepted calls of this version")
-    while len(data) - at > HEAD.size:
-        length, checksum = HEAD.unpack_from(data, at)
-        start = at + HEAD.size
-        written = data[start : start + length]
-        if not length or len(written) < length or zlib.adler32(written) != checksum:
-            return
-        yield decoder.decode(written)
-        at = start + length
+    for _, said in entries.read(data, len(MAGIC)):
+        yield decoder.decode(said)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from c2c_b2bua.storage.journal import HEAD, MAGIC, MOST_PLACES, File, Journal, Parts
+from c2c_b2bua.storage.entries import HEAD
+from c2c_b2bua.storage.journal import MAGIC, MOST_PLACES, File, Journal, Parts
 from c2c_b2bua.storage.mapped_file import WINDOW
 
 Opened = Callable[..., tuple[Journal, dict[str, Parts]]]
