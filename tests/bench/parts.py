@@ -300,10 +300,10 @@ def of_the_overhead(board: Board, size: Size) -> None:
     board.tell("core: CPU of a call without journal and trails", 1e6 * costs.bare, "µs", size.rounds)
     board.tell("core: CPU of a call with both", 1e6 * costs.whole, "µs", size.rounds)
     board.tell("core: what both take of its calls per second", 100 * costs.share, "%", size.rounds)
-    fits = in_folder(lambda folder: estimate(folder, size.attempt))
+    most = carried(board, size)
     what = "server: what both take of its calls per second, by CPU"
     for share in overhead.SHARES:
-        rate = share * fits
+        rate = share * most
         try:
             costs = in_folder(lambda folder, rate=rate: overhead.of_the_server(folder, rate, size.attempt, size.rounds))
         except RuntimeError as error:
