@@ -24,7 +24,7 @@ def pattern_of(via: str, value: str) -> re.Pattern[str]:
     )
 
 
-# One character left out of a class is looked for five times as fast as two are: line ends inside a value are looked for
+# One character left out of a class is looked for at a tenth of the cost of two: line ends inside a value are looked for
 # afterwards. Each part ends where the next one begins and nowhere else, so that no text takes more time than its length.
 SOLID = r"(?<![ \t])"
 RESPONSE_PATTERN = pattern_of(

@@ -114,8 +114,8 @@ class Message:
 
     def tag(self, name: str) -> str | None:
         """The tag of From or To, found without reading the rest where that is certain."""
-        _, has_tag, tag = self.required(name).partition(">;tag=")
-        if has_tag and ";" not in tag and '"' not in tag:
+        address, _, tag = self.required(name).partition(">;tag=")
+        if address and tag and ";" not in tag and '"' not in tag:
             return tag.strip(" \t")
         return self.address(name).tag
 

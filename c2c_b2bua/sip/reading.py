@@ -111,8 +111,8 @@ def glance(head: str, body: bytes) -> Response | None:
     response = Response(STATUSES[status], reason, headers, body)
     response.read_cseq = numbered = known_cseq(cseq)
     response.key = f"{branch} {numbered.method}"
-    _, has_tag, tag = to.partition(">;tag=")
-    if has_tag and ";" not in tag and '"' not in tag:
+    address, _, tag = to.partition(">;tag=")
+    if address and tag and ";" not in tag and '"' not in tag:
         response.read_to_tag = tag
     return response
 
