@@ -36,7 +36,7 @@ def counted(value: Any, depth: int) -> tuple[int, int]:
     """(members of objects, colons in strings) of a value; BadJsonError when it is nested too deep."""
     if isinstance(value, str):
         return 0, value.count(":")
-    if not isinstance(value, dict | list):
+    if not isinstance(value, (dict, list)):
         return 0, 0
     if depth == DEEPEST:
         raise BadJsonError("nested too deep")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from c2c_b2bua.service.errors import InvalidError
 from c2c_b2bua.service.live_call import LiveCall
@@ -13,7 +14,7 @@ from c2c_b2bua.service.originate import Plan, Wording
 
 encoder = msgspec.json.Encoder()
 MOST_VARIABLES = 8192
-EXPORTED = ["Account-ID", "Authorizing-ID", "Authorizing-Type", "Loopback-Request-URI", "From-URI", "Request-URI"]
+EXPORTED = ("Account-ID", "Authorizing-ID", "Authorizing-Type", "Loopback-Request-URI", "From-URI", "Request-URI")
 RESERVED = frozenset(
     {
         "account-id",
@@ -31,61 +32,108 @@ RESERVED = frozenset(
 """Query parameters that do not become variables of the call; a token has no place in an answer either."""
 
 
+class Endpoint(msgspec.Struct, kw_only=True):
+    """Whom the switch would ring."""
+
+    invite_format: str = "loopback"
+    route: str
+    to_did: str
+    to_realm: str
+
+
+class ChannelVariables(msgspec.Struct, kw_only=True):
+    """What the switch would know of the call."""
+
+    account_id: str
+    authorizing_id: str
+    authorizing_type: str = "clicktocall"
+    auto_answer_loopback: bool
+    from_uri: str
+    request_uri: str
+    loopback_request_uri: str
+    inherit_codec: bool = False
+    retain_cid: bool = True
+
+
+class Originate(msgspec.Struct, kw_only=True):
+    """The originate request, in the order in which Kazoo gives it; what is UNSET is not in it."""
+
+    application_name: str = "transfer"
+    application_data: dict[str, str]
+    call_id: str
+    outbound_call_id: str
+    origination_call_id: str
+    endpoints: list[Endpoint]
+    timeout: float
+    ignore_early_media: Any
+    outbound_callee_id_name: str
+    outbound_callee_id_number: str
+    outbound_caller_id_name: str
+    outbound_caller_id_number: str
+    dial_endpoint_method: str = "single"
+    continue_on_fail: bool = True
+    custom_channel_vars: ChannelVariables
+    custom_application_vars: dict[str, Any]
+    export_custom_channel_vars: Any = EXPORTED
+    simplify_loopback: bool = False
+    loopback_bowout: bool = False
+    start_control_process: bool = False
+    bypass_media: Any = UNSET
+    presence_id: Any = UNSET
+    ringback: Any = UNSET
+    custom_sip_headers: Any = UNSET
+    queued: bool | UnsetType = UNSET
+    expected_start: str | UnsetType | None = UNSET
+    hold_media: Any = UNSET
+
+
+AS_IN_DOCUMENT = ("bypass_media", "presence_id", "ringback", "custom_sip_headers")
+
+
 def rendered(plan: Plan, call: LiveCall) -> bytes:
     """The `data` of the answer, as JSON."""
     return encoder.encode(originate(plan, call))
 
 
-def originate(plan: Plan, call: LiveCall) -> dict[str, Any]:
+def originate(plan: Plan, call: LiveCall) -> Originate:
     """The originate request."""
     call_id = call.call_id
     request = plan.request
     document, account = request.document, request.account
     body = document.body
     first, second = plan.first, plan.second
-    data: dict[str, Any] = {
-        "application_name": "transfer",
-        "application_data": {"route": second.route},
-        "call_id": call_id,
-        "outbound_call_id": call_id,
-        "origination_call_id": call_id,
-        "endpoints": [
-            {"invite_format": "loopback", "route": first.route, "to_did": first.number, "to_realm": account.realm}
-        ],
-        "timeout": int(plan.timeout) if plan.timeout.is_integer() else plan.timeout,
-        "ignore_early_media": body.get("media", {}).get("ignore_early_media", True),
-        "outbound_callee_id_name": first.name,
-        "outbound_callee_id_number": first.number,
-        "outbound_caller_id_name": second.name,
-        "outbound_caller_id_number": second.number,
-        "dial_endpoint_method": "single",
-        "continue_on_fail": True,
-        "custom_channel_vars": {
-            "account_id": account.id,
-            "authorizing_id": document.id,
-            "authorizing_type": "clicktocall",
-            "auto_answer_loopback": request.auto_answer,
-            "from_uri": f"{plan.extension.number}@{account.realm}",
-            "request_uri": f"{plan.contact.number}@{account.realm}",
-            "loopback_request_uri": f"{plan.contact.number}@{account.realm}",
-            "inherit_codec": False,
-            "retain_cid": True,
-        },
-        "custom_application_vars": request.variables,
-        "export_custom_channel_vars": EXPORTED,
-        "simplify_loopback": False,
-        "loopback_bowout": False,
-        "start_control_process": False,
-    }
-    for name in ("bypass_media", "presence_id", "ringback", "custom_sip_headers"):
+    request_uri = f"{plan.contact.number}@{account.realm}"
+    found = Originate(
+        application_data={"route": second.route},
+        call_id=call_id,
+        outbound_call_id=call_id,
+        origination_call_id=call_id,
+        endpoints=[Endpoint(route=first.route, to_did=first.number, to_realm=account.realm)],
+        timeout=int(plan.timeout) if plan.timeout.is_integer() else plan.timeout,
+        ignore_early_media=body["media"].get("ignore_early_media", True) if "media" in body else True,
+        outbound_callee_id_name=first.name,
+        outbound_callee_id_number=first.number,
+        outbound_caller_id_name=second.name,
+        outbound_caller_id_number=second.number,
+        custom_channel_vars=ChannelVariables(
+            account_id=account.id,
+            authorizing_id=document.id,
+            auto_answer_loopback=request.auto_answer,
+            from_uri=f"{plan.extension.number}@{account.realm}",
+            request_uri=request_uri,
+            loopback_request_uri=request_uri,
+        ),
+        custom_application_vars=request.variables,
+    )
+    for name in AS_IN_DOCUMENT:
         if name in body:
-            data[name] = body[name]
+            setattr(found, name, body[name])
     if call.state == "queued":
-        data["queued"] = True
-        data["expected_start"] = timestamp(call.expected_start)
+        found.queued = True
+        found.expected_start = timestamp(call.expected_start)
     if hold_media := body.get("music_on_hold", {}).get("media_id"):
-        data["hold_media"] = hold_media
-    return data
+        found.hold_media = hold_media
+    return found
 
 
 def outcome(call: LiveCall, cause: str) -> bytes:

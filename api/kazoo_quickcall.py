@@ -130,7 +130,7 @@ def wording(endpoint: Endpoint, given: dict[str, Any]) -> Wording:
     kept: dict[str, Any] = {}
 
     def accepted(plan: Plan, call: LiveCall) -> bytes:
-        kept.update(originate(plan, call))
+        kept.update(msgspec.to_builtins(originate(plan, call)))
         kept["custom_channel_vars"] |= {
             "authorizing_id": endpoint.id,
             "authorizing_type": endpoint.kind,

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from multidict import istr
 
 from api import kazoo_errors
 from api.envelope import Reply
@@ -34,6 +35,7 @@ CSV_RANGES = ("text/csv", "application/csv", "text/comma-separated-values", "tex
 """Media ranges that our JSON and CSV fit, the closest first."""
 WORDS = {"json": "application/json", "csv": "text/csv"}
 Format = Literal["json", "csv"]
+CONTENT_TYPE = istr("Content-Type")
 UNASKED: Any = object()
 
 
@@ -81,7 +83,7 @@ class KazooRequest:
 
     def content_type(self) -> str:
         """Of the body, without parameters."""
-        return self.http.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return self.http.headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
 
     async def read(self) -> None:
         """Read and understand the body; RefusedError."""
@@ -110,7 +112,7 @@ class KazooRequest:
             raise RefusedError(kazoo_errors.bad_json()) from None
         if not isinstance(document, dict) or "data" not in document:
             raise RefusedError(kazoo_errors.no_data())
-        if not isinstance(document["data"], dict | list):
+        if not isinstance(document["data"], (dict, list)):
             raise RefusedError(kazoo_errors.data_of_wrong_type(document["data"]))
         self.data = document["data"]
         self.envelope = document
@@ -227,7 +229,7 @@ def segments_of(http: web.BaseRequest) -> list[str]:
     path = http.raw_path.partition("?")[0]
     if not path.startswith("/") or "%" in path:
         path = http.path  # In absolute form, or with characters escaped.
-    return [segment for segment in path.split("/") if segment]
+    return [*filter(None, path.split("/"))]
 
 
 def unreadable(http: web.BaseRequest) -> Reply:
