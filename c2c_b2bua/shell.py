@@ -30,8 +30,11 @@ from c2c_b2bua.transport.udp import UdpSocket
 Direction = Literal["<-", "->"]
 """As in a ladder: `<-` to the phone, `->` from the phone."""
 Trace = Callable[[Direction, bytes, Flow], None]
-LATE = 0.002
-"""Seconds that a timer is late: the loop counts in thousandths, and to come early is to go in circles until it is due."""
+LATE = 0.01
+"""Seconds that a timer is late, with all that are due by then: each turn of the loop costs more than what a timer does.
+
+Nothing in SIP is that exact; and to come early, as the loop counts in thousandths, is to go in circles until it is due.
+"""
 
 log = structlog.get_logger()
 
@@ -230,17 +233,15 @@ class Shell:
         """Send all that waits, and have the timers act when they are due."""
         unsent, self.unsent = self.unsent, []
         for send in unsent:
+            flow = send.flow
             try:
-                self.send(send.data, send.flow)
+                if flow.interface.transport == "UDP":
+                    self.udp[flow.interface.index].send(send.data, flow)
+                else:
+                    self.connections.send(send.data, flow)
             except Exception:
-                log.exception("failed to send", peer=f"{send.flow.host}:{send.flow.port}")
+                log.exception("failed to send", peer=f"{flow.host}:{flow.port}")
         self.arm()
-
-    def send(self, data: bytes, flow: Flow) -> None:
-        if flow.interface.transport == "UDP":
-            self.udp[flow.interface.index].send(data, flow)
-        else:
-            self.connections.send(data, flow)
 
     def locate(self, action: Locate) -> None:
         targets = self.resolver.recall(action.hop, self.core.interfaces.kinds)
