@@ -257,7 +257,7 @@ class Calls:
         if has_to_wait:
             call.state = "queued"
             call.expected_start = self.routes.trunks.next_start(self.waiting.enter(call, plan), now)
-        else:
+        elif plan.needs_trunk:
             call.takes(plan.ways)
         self.count_in(call)
         return call

@@ -24,6 +24,8 @@ LEG_TIMES = ("invited_at", "ringing_at", "answered_at", "ended_at")
 NOT_SHOWN = ("uri", "peer", "trail", "phrases")
 """What is kept of a leg for its ladder."""
 CHUNK = 500
+LAST = 0xFFFF_FFFF_FFFF
+"""The last millisecond that an id can tell."""
 ABANDONED = "RECOVERY_ON_TIMER_EXPIRE"
 """Q.850 102: what a call gets whose process was killed."""
 
@@ -183,7 +185,8 @@ def history_id(at: float, token: str) -> str:
 
 def history_id_at(at: float) -> str:
     """The first 12 of the 32 hex digits of an id: those of one millisecond begin like this, so ids sort by time."""
-    return f"{max(0, min(int(at * 1000), 0xFFFF_FFFF_FFFF)):012x}"
+    milliseconds = int(at * 1000)
+    return f"{milliseconds if 0 <= milliseconds < 1 << 48 else LAST if milliseconds > 0 else 0:012x}"
 
 
 def just_before(history_id: str) -> str:

@@ -49,6 +49,8 @@ class SqliteWriter:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for statement, rows in batches:
+                if not rows:
+                    continue
                 at = 0
                 for width in WIDTHS if ROW.search(statement) else ():
                     while at + width <= len(rows):

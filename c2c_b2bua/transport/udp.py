@@ -163,7 +163,7 @@ class UdpSocket:
             if answer is not None:
                 self.put(answer, source)
             return
-        flow = self.flow_of(source)
+        flow = self.flows.get(source) or self.flow_of(source)
         if flow is not None:
             self.receive(data, flow)
 
