@@ -84,9 +84,9 @@ class HistoryStore:
         assert self.ahead
         to = self.statements
         for file, entries in self.ahead.leftovers():
-            accepted = [to.inserted(entry) for entry in entries if isinstance(entry, Accepted)]
+            accepted = to.inserted((entry, None) for entry in entries if isinstance(entry, Accepted))
             replied = [to.replied(entry) for entry in entries if isinstance(entry, Replied)]
-            await self.database.write_rows([(to.insert, accepted), (to.reply, replied)])
+            await self.database.write_rows([*accepted, (to.reply, replied)])
             file.remove()
 
     async def stop(self, patience: float = 5.0) -> None:
@@ -213,7 +213,7 @@ class HistoryStore:
         try:
             await self.database.write_rows(
                 [
-                    (to.insert, [to.inserted(row, ends.pop(row.id, None)) for row, _ in group.accepted.values()]),
+                    *to.inserted([(row, ends.pop(row.id, None)) for row, _ in group.accepted.values()]),
                     (to.reply, [to.replied(row) for row, _ in group.replied]),
                     (to.update, [to.ended(row) for row in ends.values()]),
                     *self.outbox.batches(group.changes),
