@@ -19,12 +19,11 @@ import structlog
 from c2c_b2bua.workers.messages import Message
 
 HEAD = struct.Struct(">I")
-NO_LENGTH = bytes(HEAD.size)
 LONGEST = 64_000_000
 """Bytes of a frame; a longer one is none of ours."""
 
 log = structlog.get_logger()
-encoder = msgspec.msgpack.Encoder()
+encode = msgspec.msgpack.Encoder().encode
 
 
 class Link(asyncio.Protocol):
@@ -70,11 +69,9 @@ class Link(asyncio.Protocol):
         """Have it sent after all before it, at once or so many seconds after what was sent last; not when the link is lost."""
         if self.transport is None:
             return
-        unsent = self.unsent
-        start = len(unsent)
-        unsent += NO_LENGTH
-        encoder.encode_into(message, unsent, start + HEAD.size)
-        HEAD.pack_into(unsent, start, len(unsent) - start - HEAD.size)
+        body = encode(message)
+        self.unsent += HEAD.pack(len(body))
+        self.unsent += body
         if not patience:
             self.flush()
             return

@@ -131,6 +131,17 @@ async def test_what_waits_is_sent_before_the_end() -> None:
         await worker.link.lost.wait()
 
 
+async def test_what_cannot_be_written_harms_no_other() -> None:
+    desk, worker = await pair()
+    desk.link.send(HangUp("1"))
+    desk.link.send(Forget("2"), 60.0)
+    with pytest.raises(UnicodeEncodeError):
+        desk.link.send(HangUp("\udcff"))
+    desk.link.send(HangUp("3"))
+    assert [await worker.next() for _ in range(3)] == [HangUp("1"), Forget("2"), HangUp("3")]
+    desk.link.close()
+
+
 async def test_what_waits_when_the_other_end_goes_is_dropped() -> None:
     desk, worker = await pair()
     desk.link.send(HangUp("1"))
