@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from tests.bench.calls import Outcome, Stage
+from tests.bench.calls import LEAST, Outcome, Stage
 from tests.bench.processes import CORES
 from tests.bench.search import highest
 from tests.sipp.server import Server
@@ -63,7 +63,7 @@ async def costs(directory: Path, rate: float, seconds: float, rounds: int) -> di
 
 def busiest(outcome: Outcome) -> float:
     """Seconds of CPU of the busiest process for each call."""
-    return max(outcome.cpus) / outcome.bridged
+    return max(max(outcome.cpus) / outcome.bridged, LEAST)
 
 
 async def rate(directory: Path, kind: type[Server], start: float, seconds: float, most: int) -> Outcome | None:
