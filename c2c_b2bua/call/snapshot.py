@@ -7,7 +7,7 @@ connect, INVITE to A             the order, how the call stands   could not stop
 200 of B, re-INVITE to A         how it stands, dialogs, media    would leave B waiting
 200 of A's re-INVITE, ACK        how it stands, media             would repeat the re-INVITE, and hear nothing (RFC 6026)
 hold, re-INVITE, UPDATE, INFO    how it stands, media             would not bring them across, or use a CSeq twice
-BYE of either, BYE to the other  how it stands                    would let the other wait for half a minute
+BYE of either, BYE to the other  what that has changed            would let the other wait for half a minute
 200 of the last BYE              later: the record                would say BYE once more, and then that the call ended
 its record is in the database    later: that it is over           would end it once more, and nobody would hear of it
 
@@ -22,19 +22,31 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from c2c_b2bua.call.call import BRIDGED, ENDED, JOINING, NOBODY, RINGING_A, TRANSFERRING, Call
+from c2c_b2bua.call.call import BRIDGED, ENDED, ENDING, JOINING, NOBODY, OVER, RINGING_A, TRANSFERRING, Call
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord
 from c2c_b2bua.dialog.leg import IDLE, Leg
 from c2c_b2bua.dialog.party import Party
-from c2c_b2bua.dialog.snapshot import Agreed, LegSnapshot, Snapshot, Written, agreed, newly_agreed, snapshot
+from c2c_b2bua.dialog.snapshot import (
+    Agreed,
+    LegSnapshot,
+    Parted,
+    Snapshot,
+    Written,
+    agreed,
+    newly_agreed,
+    parted,
+    snapshot,
+    with_parted,
+)
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.transaction.actions import Action
 from c2c_b2bua.transaction.layer import TransactionLayer
 
-ORDER, STATE, RECORD, RANG = 0, 1, 2, 3
-"""The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, `CallRecord` once it has ended, what `Ledger.rang` says."""
+ORDER, STATE, RECORD, RANG, PARTING = 0, 1, 2, 3, 4
+"""The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, `CallRecord` once it has ended, what `Ledger.rang` says,
+`Parting` where that is newer than the snapshot, else nothing."""
 AGREED = 16
 """The first of the parts that are an `Agreed`, each by the number of its leg."""
 Parts = dict[int, bytes]
@@ -66,6 +78,14 @@ class CallSnapshot(Snapshot, frozen=True, gc=False):
     early: SessionDescription | None = None
 
 
+class Parting(Snapshot, frozen=True, gc=False):
+    """How the two legs of a call stand since somebody has hung up: all that is otherwise than the snapshot has it."""
+
+    ended_by: EndedBy | None
+    why: Why | None
+    legs: tuple[Parted, Parted]
+
+
 class KeptCall(msgspec.Struct, frozen=True):
     """All that is known of a call; `agreed` by the names of its legs."""
 
@@ -93,6 +113,7 @@ decode_order = msgspec.msgpack.Decoder(CallOrder).decode
 decode_snapshot = msgspec.msgpack.Decoder(CallSnapshot).decode
 decode_agreed = msgspec.msgpack.Decoder(Agreed).decode
 decode_rang = msgspec.msgpack.Decoder(dict[str, float]).decode
+decode_parting = msgspec.msgpack.Decoder(Parting).decode
 decode_record = msgspec.msgpack.Decoder(CallRecord).decode
 
 
@@ -106,14 +127,17 @@ def parties_of(order: CallOrder) -> tuple[Party, ...]:
 
 def parts_of(call: Call, lingering: list[Leg], layer: TransactionLayer, written: dict[str, Written]) -> Parts:
     """What of a call has to be written; `written` is of what that was done before, by the names of its legs."""
+    state = call.state
+    if state == ENDING and not lingering and (parting := parting_of(call, written)) is not None:
+        return {PARTING: encode(parting)}
     parties = parties_of(call.order)
     legs = call.legs
-    if call.state == ENDED:
+    if state == ENDED:
         legs = ()
-    elif call.state == RINGING_A and call.b.state == IDLE and len(legs) == 2:
+    elif state == RINGING_A and call.b.state == IDLE and len(legs) == 2:
         legs = (call.a,)
     kept = CallSnapshot(
-        call.state,
+        state,
         call.address,
         call.accepted_at,
         [snapshot(leg, parties, layer) for leg in legs],
@@ -131,7 +155,9 @@ def parts_of(call: Call, lingering: list[Leg], layer: TransactionLayer, written:
         call.early,
     )
     parts = {STATE: encode(kept)}
-    is_joined = call.state in JOINED
+    if state in OVER:
+        parts[PARTING] = b""
+    is_joined = state in JOINED
     for leg in (*legs, *lingering):
         dialog = leg.dialog
         if dialog is not None:
@@ -140,6 +166,17 @@ def parts_of(call: Call, lingering: list[Leg], layer: TransactionLayer, written:
                 parts[part_of(leg.name)] = encode(agreed(leg, what))
                 written[leg.name] = what
     return parts
+
+
+def parting_of(call: Call, written: dict[str, Written]) -> Parting | None:
+    """Where two legs were up that are in the snapshot, and nobody else was rung: what has become of them."""
+    if call.rivals or call.attempts:
+        return None
+    a, b = call.a, call.b
+    of_a, of_b = written.get(a.name), written.get(b.name)
+    if of_a is None or of_b is None or of_a[0] is not a.key or of_b[0] is not b.key:
+        return None
+    return Parting(call.ended_by, call.why, (parted(a), parted(b)))
 
 
 def order_part(order: CallOrder) -> bytes:
@@ -156,6 +193,8 @@ def read(parts: Parts) -> KeptCall:
     kept = decode_snapshot(parts[STATE])
     if RANG in parts:
         kept = with_rang(kept, decode_rang(parts[RANG]))
+    if parts.get(PARTING):
+        kept = with_parting(kept, decode_parting(parts[PARTING]))
     found = {
         leg.name: decode_agreed(parts[part_of(leg.name)]) for leg in (*kept.legs, *kept.lingering) if leg.has_dialog
     }
@@ -169,6 +208,21 @@ def with_rang(kept: CallSnapshot, at: Mapping[str, float]) -> CallSnapshot:
         for leg in kept.legs
     ]
     return msgspec.structs.replace(kept, legs=legs)
+
+
+def with_parting(kept: CallSnapshot, since: Parting) -> CallSnapshot:
+    """The snapshot, with what has happened since somebody hung up."""
+    legs = [with_parted(leg, now) for leg, now in zip(kept.legs, since.legs, strict=True)]
+    return msgspec.structs.replace(
+        kept,
+        state=ENDING,
+        legs=legs,
+        ended_by=since.ended_by,
+        why=since.why,
+        relay=None,
+        owed=NOBODY,
+        backing_off=NOBODY,
+    )
 
 
 def changed(order: CallOrder, change: Callable[[Party], Party]) -> CallOrder:

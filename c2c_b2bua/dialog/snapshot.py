@@ -14,6 +14,7 @@ import msgspec
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.extensions import STANDARD
 from c2c_b2bua.dialog.leg import CANCELLING, INVITING, RINGING, Leg
+from c2c_b2bua.dialog.offer_answer import STABLE
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.session_timer import SessionTimer
 from c2c_b2bua.sdp import SessionDescription
@@ -127,6 +128,43 @@ class LegSnapshot(Snapshot, frozen=True, gc=False):
     offer: Sent | None = None
     pending: tuple[Asked, ...] = ()
     unacked: Asked | None = None
+
+
+class Parted(Snapshot, frozen=True, gc=False):
+    """What of a leg that was up is otherwise once somebody has hung up."""
+
+    state: str
+    sequence: int
+    remote_seq: int | None
+    why: Why | None
+    ended_at: float | None
+    trail: bytes
+    phrases: dict[int, str]
+
+
+def parted(leg: Leg) -> Parted:
+    remote_seq = leg.dialog.remote_seq if leg.dialog is not None else None
+    return Parted(leg.state, leg.sequence, remote_seq, leg.why, leg.ended_at, leg.trail, leg.phrases)
+
+
+def with_parted(leg: LegSnapshot, now: Parted) -> LegSnapshot:
+    """The leg as it stands since; whatever was open between the two is so no more."""
+    return msgspec.structs.replace(
+        leg,
+        state=now.state,
+        sequence=now.sequence,
+        remote_seq=now.remote_seq,
+        why=now.why,
+        ended_at=now.ended_at,
+        trail=now.trail,
+        phrases=now.phrases,
+        media=STABLE,
+        owed_ack=None,
+        offered=None,
+        offer=None,
+        pending=(),
+        unacked=None,
+    )
 
 
 def snapshot(leg: Leg, parties: tuple[Party, ...], layer: TransactionLayer) -> LegSnapshot:

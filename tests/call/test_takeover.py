@@ -10,7 +10,16 @@ import pytest
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.call import Call
 from c2c_b2bua.call.news import TransferAsked
-from c2c_b2bua.call.snapshot import CallSnapshot, KeptCall, decode_order, encode, with_passwords, without_passwords
+from c2c_b2bua.call.snapshot import (
+    PARTING,
+    STATE,
+    CallSnapshot,
+    KeptCall,
+    decode_order,
+    encode,
+    with_passwords,
+    without_passwords,
+)
 from c2c_b2bua.call.takeover import LOST
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.extensions import Terms
@@ -377,3 +386,26 @@ def test_what_becomes_of_everything_that_a_process_knows(kind: type, known: dict
     """Whoever gives one of these something to remember says here whether it outlives the process, and why not."""
     assert set(kind.__slots__) == set(known)  # type: ignore[attr-defined]
     assert {text.partition(":")[0] for text in known.values()} <= {"kept", "rebuilt", "dropped"}
+
+
+@pytest.mark.parametrize(("who", "other"), ["AB", "BA"])
+def test_what_is_kept_of_a_hang_up_comes_to_how_the_call_stands(who: str, other: str) -> None:
+    """Only what has changed is written; read with what was written before it, nothing is missing and nothing is left."""
+    player = played(
+        f"{BRIDGED}{other} -> INVITE hold-{other.lower()}\n{other} <- 100\n{who} <- INVITE hold-{other.lower()}\n"
+    )
+    (parts,) = player.memory.orders.values()
+    before = parts[STATE]
+    player.play(f"{who} -> BYE\n{who} <- 200\n{other} <- 487\n{other} <- BYE\n")
+    assert (parts[STATE], bool(parts[PARTING])) == (before, True)
+    (found,) = player.memory.calls()
+    kept = found.snapshot
+    call = player.core.calls[player.order.call_id]
+    assert (kept.state, kept.ended_by, kept.why, kept.relay) == ("ENDING", who.lower(), call.why, None)
+    for leg, now in zip(kept.legs, call.legs, strict=True):
+        assert (leg.state, leg.why, leg.ended_at, leg.trail) == (now.state, now.why, now.ended_at, now.trail)
+        assert (leg.sequence, leg.media, leg.offer, leg.pending) == (now.sequence, "STABLE", None, ())
+    player.crash()
+    player.play(f"{other} <- BYE\n{other} -> 200")
+    player.finish()
+    assert (player.record.ended_by, player.record.cause) == (who.lower(), "NORMAL_CLEARING")
