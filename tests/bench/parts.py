@@ -246,7 +246,8 @@ def of_workers(board: Board, size: Size) -> None:
     note = "a core for each process" if workers.ALONE else f"{len(CORES)} cores for server, phones and client"
     best: dict[int, Outcome] = {}
     for kind in workers.KINDS:
-        start = size.begin / costs[kind.workers].busiest * (1 if workers.ALONE else 0.8)
+        # In a short run a process may seem to need no CPU at all.
+        start = min(3 * modest, size.begin / costs[kind.workers].busiest * (1 if workers.ALONE else 0.8))
         what = f"workers = {kind.workers}: bridged calls, none failed, for a while"
         run = in_folder(
             lambda folder, kind=kind, start=start: workers.rate(

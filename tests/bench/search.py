@@ -30,7 +30,7 @@ async def highest(attempt: Callable[[float], Awaitable[A]], start: float, most: 
     runs: list[A] = []
     best: A | None = None
     low, high = 0.0, 0.0
-    rate = start
+    rate = max(start, LOWEST)
     while len(runs) < most and rate >= LOWEST:
         run = await attempt(rate)
         runs.append(run)

@@ -82,7 +82,11 @@ class TcpPeer:
     async def closed(self) -> bool:
         """Wait until the other side closes; True when nothing came before that."""
         async with asyncio.timeout(PATIENCE):
-            return await self.reader.read() == b""
+            try:
+                return await self.reader.read() == b""
+            except ConnectionResetError:
+                # What it closes with when something of ours came that it has not read.
+                return True
 
     async def close(self) -> None:
         self.writer.close()
