@@ -269,8 +269,9 @@ class Engine(Shell):
     def settle(self) -> None:
         kept = self.kept
         if kept is not None:
-            kept.write()
-            if kept.waits and not self.is_saving:
+            if kept.is_urgent:
+                kept.write()
+            if not self.is_saving and kept.waits:
                 self.save_soon()
         super().settle()
         if self.is_closing and not self.cancelling:
