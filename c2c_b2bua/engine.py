@@ -30,7 +30,7 @@ from c2c_b2bua.transaction.actions import Action, Locate, Misdirected, Send
 SIGN_OF_LIFE = 2.0
 """Seconds that a phone which said nothing yet has, when we stop, to say it rings, so that it can be told not to."""
 OUR_FAULT = Why("NORMAL_TEMPORARY_FAILURE", 500, "internal error")
-MOMENT, SAVES = 0.15, 3
+MOMENT, SAVES = 0.05, 3
 """Seconds; how often in these it is written at once what has changed of calls without anything being sent for it.
 
 Whoever has more to do than that writes the rest at their end, all together.

@@ -220,7 +220,8 @@ async def test_a_worker_that_is_killed_again_and_again(tmp_path: Path) -> None:
             assert outcomes["success", None] >= 10
             bridged = [record["bridged_at"] is not None for record in records if record["result"] == "success"]
             assert all(bridged)
-        await server.nothing_lives()
+        # A phone that had ended when its record was not safe yet is hung up again; SIPp has forgotten it and says nothing.
+        await server.nothing_lives(40)
 
 
 async def test_while_a_worker_is_away_others_take_its_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
