@@ -35,7 +35,7 @@ class Ledger:
         kept: list[Action] = []
         for name, call in touched.items():
             written, state = self.written.get(name), call.state
-            if is_silent and written is not None and (state in RINGS):
+            if is_silent and written is not None and state in RINGS:
                 self.ringing[name] = call
                 continue
             if name in self.ringing:

@@ -100,7 +100,7 @@ def arguments() -> argparse.Namespace:
         dest="size",
         action="store_const",
         const="quick",
-        help="fewer and shorter rounds, three and a half minutes",
+        help="fewer and shorter rounds, four minutes",
     )
     size.add_argument(
         "--tiny",
