@@ -30,7 +30,7 @@ from c2c_b2bua.sip.reason import HUNG_UP, Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT
 from c2c_b2bua.sip.uri import Uri
-from c2c_b2bua.transaction.actions import Action, Reply, Work
+from c2c_b2bua.transaction.actions import Action, Reply, Send, Work
 from c2c_b2bua.transaction.layer import TransactionLayer
 from c2c_b2bua.transaction.matching import server_key
 
@@ -44,8 +44,8 @@ EVENTS = (
 class B2bua(TransactionLayer):
     """Takes commands (`connect`, `hang_up`) beside what the transaction layer takes; news of calls leave beside bytes.
 
-    `answer_strangers`: say no to those who have no business here, instead of nothing. `keeps`: say with `Keep` what has
-    to be remembered of a call, so that another process can take it over.
+    `answer_strangers`: say no to those who have no business here, instead of nothing. `keeps`: have a ledger of what has
+    to be remembered of calls, so that another process can take them over.
     """
 
     def __init__(
@@ -221,15 +221,12 @@ class B2bua(TransactionLayer):
     # ── what has to be remembered ────────────────────────────────────────────────────────────────────────────────
 
     def settle(self, work: Work, now: float) -> list[Action]:
-        """What has changed of calls is said before what this makes go out."""
+        """What has changed of calls is in the ledger when this returns."""
         out = TransactionLayer.settle(self, work, now)
         ledger = self.ledger
-        return out if ledger is None or not ledger.touched else ledger.told(out)
-
-    def keep_anew(self) -> None:
-        """What was kept last is lost: all of a call is said again when it changes next."""
-        if self.ledger is not None:
-            self.ledger.written.clear()
+        if ledger is not None and ledger.touched:
+            ledger.settle(Send in map(type, out))
+        return out
 
     def touch(self, leg: Leg) -> None:
         """Something about a leg has changed that is not told as an event."""

@@ -269,8 +269,7 @@ class Engine(Shell):
     def settle(self) -> None:
         kept = self.kept
         if kept is not None:
-            if kept.is_urgent:
-                kept.write()
+            kept.write()
             if not self.is_saving and kept.waits:
                 self.save_soon()
         super().settle()

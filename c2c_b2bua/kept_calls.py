@@ -14,18 +14,15 @@ from c2c_b2bua.call.ledger import Ledger
 from c2c_b2bua.call.news import CallEnded, CallNews
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.call.snapshot import (
-    RANG,
     RECORD,
     STATE,
-    Keep,
-    Release,
+    Parts,
     decode_record,
     decode_snapshot,
-    encode,
     read,
     with_passwords,
 )
-from c2c_b2bua.storage.journal import Journal, Parts
+from c2c_b2bua.storage.journal import Found, Journal
 from c2c_b2bua.transaction.actions import Action
 
 log = structlog.get_logger()
@@ -52,8 +49,6 @@ class KeptCalls:
         """Calls of which one of the two has happened."""
         self.later: dict[str, CallRecord] = {}
         """Records of calls that have ended: they need not be written yet, and not at all if they are safe by then."""
-        self.is_urgent = False
-        """Something was heard that has to be safe before anything is sent."""
         self.core: B2bua | None = None
         self.ledger: Ledger | None = None
         self.ended: dict[str, CallRecord] = {}
@@ -64,12 +59,12 @@ class KeptCalls:
         self.are_known = False
         """Somebody has asked for the survivors: from then on an end is news like any other."""
 
-    def open(self, ours: Journal | None = None) -> dict[str, Parts]:
+    def open(self, ours: Journal | None = None) -> dict[str, Found]:
         """What processes that are gone have left. OSError when there can be no journal.
 
         A process that still runs, because it drains, keeps the file it has: this one takes the next, unless it has `ours`.
         """
-        left: dict[str, Parts] = {}
+        left: dict[str, Found] = {}
         beside = (self.path.with_name(f"{self.path.name}.{number}") for number in range(2, MOST_PROCESSES + 1))
         for path in (self.path, *beside, *self.orphans()):
             journal = Journal(path)
@@ -88,7 +83,7 @@ class KeptCalls:
                 ours = self.journal = journal
                 continue
             for call_id, parts in found.items():
-                ours.keep(call_id, parts)
+                ours.write({call_id: parts})
             journal.path.unlink()
             journal.close()
         if ours is None:
@@ -113,7 +108,7 @@ class KeptCalls:
         self.go_on(self.core, self.open(self.journal), now, carry_out)
 
     def go_on(
-        self, core: B2bua, left: Mapping[str, Parts], now: float, carry_out: Callable[[list[Action]], None]
+        self, core: B2bua, left: Mapping[str, Found], now: float, carry_out: Callable[[list[Action]], None]
     ) -> None:
         for call_id, parts in left.items():
             try:
@@ -150,44 +145,48 @@ class KeptCalls:
         self.journal.close()
 
     def write(self) -> None:
-        """What was heard that is urgent is safe from a kill when this returns: only then may go out what the core sends."""
-        if not self.is_urgent:
-            return
-        self.is_urgent = False
-        if self.later:
-            # Who knows that a call has ended, because legs of it linger, has to know how.
-            for call_id in [call_id for call_id in self.journal.noted if call_id in self.later]:
-                self.journal.note(call_id, {RECORD: encode(self.later.pop(call_id))})
-        self.journal.write()
-        if self.journal.is_failing and self.core is not None:
-            self.core.keep_anew()
+        """What is urgent is safe from a kill when this returns: only then may go out what the core sends."""
+        ledger = self.ledger
+        if ledger is not None and ledger.urgent:
+            self.put(ledger, ledger.due())
 
     @property
     def waits(self) -> bool:
         """There is something that `save` has to be called for, soon."""
-        return bool(self.later or self.journal.noted or (self.ledger is not None and self.ledger.ringing))
+        return bool(self.later or (self.ledger is not None and self.ledger.silent))
 
     def save(self) -> None:
-        """All that was heard is safe from a kill when this returns."""
-        for call_id, record in self.later.items():
-            self.journal.note(call_id, {RECORD: encode(record)})
-        self.later.clear()
-        if self.ledger is not None:
-            for call_id, at in self.ledger.rang().items():
-                self.journal.note(call_id, {RANG: encode(at)})
-        self.is_urgent = True
-        self.write()
+        """All that the core knows is safe from a kill when this returns."""
+        ledger = self.ledger
+        if ledger is not None:
+            changed = ledger.due() | ledger.rest()
+            self.settle(ledger)
+            for call_id in self.later:
+                changed.setdefault(call_id, {})
+            self.put(ledger, changed)
+
+    def put(self, ledger: Ledger, changed: dict[str, Parts]) -> None:
+        """Write what has changed of calls."""
+        if ledger.over:
+            self.settle(ledger)
+        if self.later:
+            # Who knows that a call has ended, because legs of it linger, has to know how.
+            for call_id, parts in changed.items():
+                if call_id in self.later:
+                    parts[RECORD] = self.later.pop(call_id)
+        if changed:
+            self.journal.write(changed)
+            if self.journal.is_failing:
+                ledger.write_anew()
+
+    def settle(self, ledger: Ledger) -> None:
+        """The core has done with calls."""
+        over, ledger.over = ledger.over, []
+        for call_id in over:
+            self.done(call_id)
 
     def hear(self, action: Action) -> bool:
-        """What the core says of its calls; True when nobody else is to hear it now. `write` has to follow."""
-        if type(action) is Keep:
-            self.journal.note(action.call_id, action.parts)
-            if action.is_urgent:
-                self.is_urgent = True
-            return True
-        if type(action) is Release:
-            self.done(action.call_id)
-            return True
+        """What the core says of its calls; True when nobody else is to hear it now."""
         if type(action) is CallEnded:
             self.later[action.call_id] = action.record
         return self.held is not None and self.withholds(action, self.held)

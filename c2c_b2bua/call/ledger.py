@@ -3,70 +3,84 @@
 from __future__ import annotations
 
 from c2c_b2bua.call.call import ENDED, RINGING_A, RINGING_B, Call
-from c2c_b2bua.call.snapshot import ORDER, Keep, Release, order_part, parts_of
+from c2c_b2bua.call.snapshot import ORDER, RANG, Parts, Written, parts_of, without_passwords
 from c2c_b2bua.dialog.leg import CANCELLING, DOWN, ENDING, Leg
-from c2c_b2bua.dialog.snapshot import Written
-from c2c_b2bua.transaction.actions import Action, Send
 from c2c_b2bua.transaction.layer import TransactionLayer
 
 
 class Ledger:
-    """`told` says what has to be written, before what else is to be done; `legs` are all of the core, by their keys."""
+    """What changes is `touched`, then `urgent` or `silent` until it is asked for; `legs` are all of the core, by their keys."""
 
     def __init__(self, layer: TransactionLayer, legs: dict[str, Leg]) -> None:
         self.layer = layer
         self.legs = legs
         self.touched: dict[str, Call] = {}
-        """Calls that stand otherwise than they were last kept."""
-        self.ringing: dict[str, Call] = {}
-        """Calls of which nothing has changed but since when their phones ring: what rings is taken back, whatever else became
-        of it, and only its record needs to know."""
-        self.written: dict[str, dict[str, Written]] = {}
-        """Id of a call that was kept -> what was written of its legs, by their names."""
+        """Calls that an event has changed which is still at work."""
+        self.urgent: dict[str, Call] = {}
+        """Those for which something is to be sent: only when they are written may it leave."""
+        self.silent: dict[str, Call] = {}
+        """All others that stand otherwise than they were last written."""
+        self.over: list[str] = []
+        """Those of which nothing is alive any more: after `CallEnded`, sometimes half a minute after."""
+        self.written: dict[str, Written] = {}
+        """What was written of calls, by their ids."""
         self.lingering: dict[str, list[Leg]] = {}
         """Id of a call -> legs it has rung that may linger on after it has done with them."""
         self.remains: dict[str, Call] = {}
         """Calls that have ended, and of which legs linger on."""
 
-    def told(self, out: list[Action]) -> list[Action]:
-        """What has changed of calls, and then what goes out."""
-        touched, self.touched = self.touched, {}
-        is_silent = Send not in map(type, out)
-        kept: list[Action] = []
-        for name, call in touched.items():
-            written, state = self.written.get(name), call.state
-            if is_silent and written is not None and state in RINGS:
-                self.ringing[name] = call
-                continue
-            if name in self.ringing:
-                del self.ringing[name]
-            lingering = NOBODY
-            if state == ENDED:
-                lingering = self.those_that_linger(call)
-                if not lingering:
-                    self.remains.pop(name, None)
-                    self.written.pop(name, None)
-                    out.append(Release(name))
-                    continue
-            elif name in self.lingering:
-                lingering = self.those_that_linger(call)
-            if written is not None:
-                parts = parts_of(call, lingering, self.layer, written)
-            else:
-                written = self.written[name] = {}
-                parts = parts_of(call, lingering, self.layer, written)
-                parts[ORDER] = order_part(call.order)
-            kept.append(Keep(name, parts, not is_silent))
-        kept += out
-        return kept
+    def settle(self, sends: bool) -> None:
+        """The event has done its work."""
+        kind = self.urgent if sends else self.silent
+        kind |= self.touched
+        self.touched.clear()
 
-    def rang(self) -> dict[str, dict[str, float]]:
-        """Id of each of the `ringing` -> since when its legs ring, by their keys."""
-        ringing, self.ringing = self.ringing, {}
-        return {
-            name: {leg.key: leg.ringing_at for leg in call.legs if leg.ringing_at is not None}
-            for name, call in ringing.items()
-        }
+    def due(self) -> dict[str, Parts]:
+        """What has to be written of the `urgent`, by their ids."""
+        calls, self.urgent = self.urgent, {}
+        if self.silent:
+            for name in calls:
+                self.silent.pop(name, None)
+        changed = {}
+        for name, call in calls.items():
+            parts = self.parts(name, call)
+            if parts is not None:
+                changed[name] = parts
+        return changed
+
+    def rest(self) -> dict[str, Parts]:
+        """The same of the `silent`. What rings is taken back, whatever else became of it: only its record needs to know."""
+        calls, self.silent = self.silent, {}
+        changed = {}
+        for name, call in calls.items():
+            parts = rang(call) if call.state in RINGS and name in self.written else self.parts(name, call)
+            if parts is not None:
+                changed[name] = parts
+        return changed
+
+    def parts(self, name: str, call: Call) -> Parts | None:
+        """What has to be written of a call; None: it is over."""
+        lingering = NOBODY
+        if call.state == ENDED:
+            lingering = self.those_that_linger(call)
+            if not lingering:
+                self.remains.pop(name, None)
+                self.written.pop(name, None)
+                self.over.append(name)
+                return None
+        elif name in self.lingering:
+            lingering = self.those_that_linger(call)
+        written = self.written.get(name)
+        if written is not None:
+            return parts_of(call, lingering, self.layer, written)
+        written = self.written[name] = Written()
+        parts = parts_of(call, lingering, self.layer, written)
+        parts[ORDER] = without_passwords(call.order)
+        return parts
+
+    def write_anew(self) -> None:
+        """What was written last is lost: all of a call is written again when it changes next."""
+        self.written.clear()
 
     def those_that_linger(self, call: Call) -> list[Leg]:
         """Legs whose phone may ring yet, of which their call does not know any more."""
@@ -97,6 +111,11 @@ class Ledger:
         """A leg is over."""
         if leg.call in self.remains:
             self.touched[leg.call] = self.remains[leg.call]
+
+
+def rang(call: Call) -> Parts:
+    """Since when the legs of a call ring."""
+    return {RANG: {leg.key: leg.ringing_at for leg in call.legs if leg.ringing_at is not None}}
 
 
 NOBODY: list[Leg] = []

@@ -7,13 +7,13 @@ connect, INVITE to A             the order, how the call stands   could not stop
 200 of B, re-INVITE to A         how it stands, dialogs, media    would leave B waiting
 200 of A's re-INVITE, ACK        how it stands, media             would repeat the re-INVITE, and hear nothing (RFC 6026)
 hold, re-INVITE, UPDATE, INFO    how it stands, media             would not bring them across, or use a CSeq twice
-BYE of either, BYE to the other  what that has changed            would let the other wait for half a minute
+BYE of either, BYE to the other  how it stands                    would let the other wait for half a minute
 200 of the last BYE              later: the record                would say BYE once more, and then that the call ended
 its record is in the database    later: that it is over           would end it once more, and nobody would hear of it
 
 What is written later waits a moment, because nothing was sent for it: without it the next process does what it would
 do had the message been lost that it came from. Media is written from when B has answered: before that, whoever is there
-is hung up.
+is hung up. Once both are up and that is written, only what may change since then is written of how it stands.
 """
 
 from __future__ import annotations
@@ -21,35 +21,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
+from msgspec import Raw
 
-from c2c_b2bua.call.call import BRIDGED, ENDED, ENDING, JOINING, NOBODY, OVER, RINGING_A, TRANSFERRING, Call
+from c2c_b2bua.call.call import BRIDGED, ENDED, ENDING, JOINING, NOBODY, RINGING_A, TRANSFERRING, Call
 from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.call.record import CallRecord, EndedBy, LegRecord
-from c2c_b2bua.dialog.leg import IDLE, Leg
+from c2c_b2bua.dialog.leg import IDLE, UP, Leg
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.snapshot import (
     Agreed,
+    LegChange,
     LegSnapshot,
-    Parted,
     Snapshot,
-    Written,
+    WrittenOf,
     agreed,
+    change,
     newly_agreed,
-    parted,
     snapshot,
-    with_parted,
+    with_change,
 )
 from c2c_b2bua.sdp import SessionDescription
 from c2c_b2bua.sip.reason import Why
-from c2c_b2bua.transaction.actions import Action
 from c2c_b2bua.transaction.layer import TransactionLayer
 
-ORDER, STATE, RECORD, RANG, PARTING = 0, 1, 2, 3, 4
-"""The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, `CallRecord` once it has ended, what `Ledger.rang` says,
-`Parting` where that is newer than the snapshot, else nothing."""
+ORDER, STATE, RECORD, RANG, CHANGE = 0, 1, 2, 3, 4
+"""The parts of what is kept of a call: `CallOrder`, `CallSnapshot`, `CallRecord` once it has ended, since when its legs ring,
+`CallChange` where that is newer than the snapshot, else nothing."""
 AGREED = 16
 """The first of the parts that are an `Agreed`, each by the number of its leg."""
-Parts = dict[int, bytes]
 JOINED = (JOINING, BRIDGED, TRANSFERRING)
 """Where a call goes on with what was said of media."""
 
@@ -78,12 +77,36 @@ class CallSnapshot(Snapshot, frozen=True, gc=False):
     early: SessionDescription | None = None
 
 
-class Parting(Snapshot, frozen=True, gc=False):
-    """How the two legs of a call stand since somebody has hung up: all that is otherwise than the snapshot has it."""
+class CallChange(Snapshot, frozen=True, gc=False):
+    """How a call stands of which a snapshot was written when both its legs were up, and nobody else has been rung since."""
 
+    state: str
+    a: LegChange
+    b: LegChange
+    bridged_at: float | None
     ended_by: EndedBy | None
     why: Why | None
-    legs: tuple[Parted, Parted]
+    owed: frozenset[str]
+    backing_off: frozenset[str]
+    tellings: int
+    retries: int
+    relay: tuple[str, str] | None
+
+
+Parts = dict[int, CallOrder | CallSnapshot | CallRecord | dict[str, float] | CallChange | Agreed | None]
+"""What is kept of a call, by part; each takes the place of what was kept in that part before."""
+
+
+class Written:
+    """What was written of a call."""
+
+    __slots__ = ("legs", "of_both")
+
+    def __init__(self) -> None:
+        self.legs: dict[str, WrittenOf] = {}
+        """What is agreed with them, by their names."""
+        self.of_both: tuple[str, str] | None = None
+        """Keys of the two legs of which the snapshot is, if both were up and nobody else was rung."""
 
 
 class KeptCall(msgspec.Struct, frozen=True):
@@ -94,26 +117,11 @@ class KeptCall(msgspec.Struct, frozen=True):
     agreed: dict[str, Agreed] = {}
 
 
-class Keep(Action, frozen=True, gc=False):
-    """Remember this of a call, in place of the parts of that number; `is_urgent`: before anything that follows is done."""
-
-    call_id: str
-    parts: Parts
-    is_urgent: bool
-
-
-class Release(Action, frozen=True, gc=False):
-    """Nothing of this call is alive any more; it comes after `CallEnded`, sometimes half a minute after."""
-
-    call_id: str
-
-
-encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(CallOrder).decode
 decode_snapshot = msgspec.msgpack.Decoder(CallSnapshot).decode
 decode_agreed = msgspec.msgpack.Decoder(Agreed).decode
 decode_rang = msgspec.msgpack.Decoder(dict[str, float]).decode
-decode_parting = msgspec.msgpack.Decoder(Parting).decode
+decode_change = msgspec.msgpack.Decoder(CallChange | None).decode
 decode_record = msgspec.msgpack.Decoder(CallRecord).decode
 
 
@@ -125,19 +133,39 @@ def parties_of(order: CallOrder) -> tuple[Party, ...]:
     return (order.a, order.b, *(party for group in groups for party in group))
 
 
-def parts_of(call: Call, lingering: list[Leg], layer: TransactionLayer, written: dict[str, Written]) -> Parts:
-    """What of a call has to be written; `written` is of what that was done before, by the names of its legs."""
-    state = call.state
-    if state == ENDING and not lingering and (parting := parting_of(call, written)) is not None:
-        return {PARTING: encode(parting)}
+def parts_of(call: Call, lingering: list[Leg], layer: TransactionLayer, written: Written) -> Parts:
+    """What of a call has to be written; `written` is what was, and then is what this says."""
+    state, legs = call.state, call.legs
+    if written.of_both is not None and not lingering and state != ENDED and is_of_both(call, written.of_both):
+        parts: Parts = {CHANGE: change_of(call, layer)}
+        if state == ENDING:
+            return parts
+    else:
+        if state == ENDED:
+            legs = ()
+        elif state == RINGING_A and call.b.state == IDLE and len(legs) == 2:
+            legs = (call.a,)
+        parts = {STATE: snapshot_of(call, legs, lingering, layer)}
+        if written.of_both is not None:
+            parts[CHANGE] = written.of_both = None
+        if call.a.state == call.b.state == UP and not lingering:
+            keys = (call.a.key, call.b.key)
+            written.of_both = keys if is_of_both(call, keys) else None
+    is_joined = state in JOINED
+    for leg in (*legs, *lingering) if lingering else legs:
+        dialog = leg.dialog
+        if dialog is not None:
+            what = newly_agreed(leg, dialog, is_joined, written.legs.get(leg.name))
+            if what is not None:
+                parts[part_of(leg.name)] = agreed(leg, what)
+                written.legs[leg.name] = what
+    return parts
+
+
+def snapshot_of(call: Call, legs: Iterable[Leg], lingering: list[Leg], layer: TransactionLayer) -> CallSnapshot:
     parties = parties_of(call.order)
-    legs = call.legs
-    if state == ENDED:
-        legs = ()
-    elif state == RINGING_A and call.b.state == IDLE and len(legs) == 2:
-        legs = (call.a,)
-    kept = CallSnapshot(
-        state,
+    return CallSnapshot(
+        call.state,
         call.address,
         call.accepted_at,
         [snapshot(leg, parties, layer) for leg in legs],
@@ -154,33 +182,27 @@ def parts_of(call: Call, lingering: list[Leg], layer: TransactionLayer, written:
         tuple([snapshot(leg, parties, layer) for leg in lingering]) if lingering else (),
         call.early,
     )
-    parts = {STATE: encode(kept)}
-    if state in OVER:
-        parts[PARTING] = b""
-    is_joined = state in JOINED
-    for leg in (*legs, *lingering):
-        dialog = leg.dialog
-        if dialog is not None:
-            what = newly_agreed(leg, dialog, is_joined, written.get(leg.name))
-            if what is not None:
-                parts[part_of(leg.name)] = encode(agreed(leg, what))
-                written[leg.name] = what
-    return parts
 
 
-def parting_of(call: Call, written: dict[str, Written]) -> Parting | None:
-    """Where two legs were up that are in the snapshot, and nobody else was rung: what has become of them."""
-    if call.rivals or call.attempts:
-        return None
-    a, b = call.a, call.b
-    of_a, of_b = written.get(a.name), written.get(b.name)
-    if of_a is None or of_b is None or of_a[0] is not a.key or of_b[0] is not b.key:
-        return None
-    return Parting(call.ended_by, call.why, (parted(a), parted(b)))
+def is_of_both(call: Call, keys: tuple[str, str]) -> bool:
+    """Whether a call is between the two legs that have these keys, and nobody else has to do with it."""
+    return call.a.key is keys[0] and call.b.key is keys[1] and not (call.rivals or call.attempts or call.early)
 
 
-def order_part(order: CallOrder) -> bytes:
-    return encode(without_passwords(order))
+def change_of(call: Call, layer: TransactionLayer) -> CallChange:
+    return CallChange(
+        call.state,
+        change(call.a, layer),
+        change(call.b, layer),
+        call.bridged_at,
+        call.ended_by,
+        call.why,
+        call.owed,
+        call.backing_off,
+        call.tellings,
+        call.retries,
+        call.relay,
+    )
 
 
 def part_of(name: str) -> int:
@@ -188,13 +210,13 @@ def part_of(name: str) -> int:
     return AGREED + (int(name[1:]) if len(name) > 1 else name == "b")
 
 
-def read(parts: Parts) -> KeptCall:
+def read(parts: Mapping[int, Raw]) -> KeptCall:
     """The call that these are the parts of; KeyError, or msgspec's own, when they are not of any."""
     kept = decode_snapshot(parts[STATE])
     if RANG in parts:
         kept = with_rang(kept, decode_rang(parts[RANG]))
-    if parts.get(PARTING):
-        kept = with_parting(kept, decode_parting(parts[PARTING]))
+    if CHANGE in parts and (since := decode_change(parts[CHANGE])) is not None:
+        kept = with_changes(kept, since)
     found = {
         leg.name: decode_agreed(parts[part_of(leg.name)]) for leg in (*kept.legs, *kept.lingering) if leg.has_dialog
     }
@@ -210,18 +232,21 @@ def with_rang(kept: CallSnapshot, at: Mapping[str, float]) -> CallSnapshot:
     return msgspec.structs.replace(kept, legs=legs)
 
 
-def with_parting(kept: CallSnapshot, since: Parting) -> CallSnapshot:
-    """The snapshot, with what has happened since somebody hung up."""
-    legs = [with_parted(leg, now) for leg, now in zip(kept.legs, since.legs, strict=True)]
+def with_changes(kept: CallSnapshot, since: CallChange) -> CallSnapshot:
+    """The snapshot, with what has happened since."""
+    a, b = kept.legs
     return msgspec.structs.replace(
         kept,
-        state=ENDING,
-        legs=legs,
+        state=since.state,
+        legs=[with_change(a, since.a), with_change(b, since.b)],
+        bridged_at=since.bridged_at,
         ended_by=since.ended_by,
         why=since.why,
-        relay=None,
-        owed=NOBODY,
-        backing_off=NOBODY,
+        owed=since.owed,
+        backing_off=since.backing_off,
+        tellings=since.tellings,
+        retries=since.retries,
+        relay=since.relay,
     )
 
 

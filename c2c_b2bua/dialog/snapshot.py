@@ -14,7 +14,6 @@ import msgspec
 from c2c_b2bua.dialog.dialog import Dialog
 from c2c_b2bua.dialog.extensions import STANDARD
 from c2c_b2bua.dialog.leg import CANCELLING, INVITING, RINGING, Leg
-from c2c_b2bua.dialog.offer_answer import STABLE
 from c2c_b2bua.dialog.party import Party
 from c2c_b2bua.dialog.session_timer import SessionTimer
 from c2c_b2bua.sdp import SessionDescription
@@ -89,7 +88,7 @@ class Agreed(Snapshot, frozen=True, gc=False):
     remote: SessionDescription | None
 
 
-Written = tuple[str, Dialog, Uri, Flow | None, SessionDescription | None, SessionDescription | None]
+WrittenOf = tuple[str, Dialog, Uri, Flow | None, SessionDescription | None, SessionDescription | None]
 """What an `Agreed` was written of: the key of its leg, then what may be another object when it is to be written anew."""
 
 
@@ -130,41 +129,50 @@ class LegSnapshot(Snapshot, frozen=True, gc=False):
     unacked: Asked | None = None
 
 
-class Parted(Snapshot, frozen=True, gc=False):
-    """What of a leg that was up is otherwise once somebody has hung up."""
+class LegChange(Snapshot, frozen=True, gc=False):
+    """What may be otherwise of a leg than it was when it was up: fields of its snapshot, by the same names."""
 
     state: str
     sequence: int
+    media: str
     remote_seq: int | None
     why: Why | None
     ended_at: float | None
     trail: bytes
     phrases: dict[int, str]
+    session: SessionSnapshot | None
+    takes_update: bool
+    owed_ack: Sent | None
+    offered: SessionDescription | None
+    offer: Sent | None
+    pending: tuple[Asked, ...]
+    unacked: Asked | None
 
 
-def parted(leg: Leg) -> Parted:
-    remote_seq = leg.dialog.remote_seq if leg.dialog is not None else None
-    return Parted(leg.state, leg.sequence, remote_seq, leg.why, leg.ended_at, leg.trail, leg.phrases)
-
-
-def with_parted(leg: LegSnapshot, now: Parted) -> LegSnapshot:
-    """The leg as it stands since; whatever was open between the two is so no more."""
-    return msgspec.structs.replace(
-        leg,
-        state=now.state,
-        sequence=now.sequence,
-        remote_seq=now.remote_seq,
-        why=now.why,
-        ended_at=now.ended_at,
-        trail=now.trail,
-        phrases=now.phrases,
-        media=STABLE,
-        owed_ack=None,
-        offered=None,
-        offer=None,
-        pending=(),
-        unacked=None,
+def change(leg: Leg, layer: TransactionLayer) -> LegChange:
+    media, dialog, reinvite = leg.media, leg.dialog, leg.reinvite
+    return LegChange(
+        leg.state,
+        leg.sequence,
+        media.state,
+        dialog.remote_seq if dialog is not None else None,
+        leg.why,
+        leg.ended_at,
+        leg.trail,
+        leg.phrases,
+        of_session(leg.session) if leg.session is not None else None,
+        leg.takes_update,
+        sent(leg.owed_ack) if leg.owed_ack is not None else None,
+        media.offered,
+        sent(reinvite, reinvite is leg.refresh) if reinvite is not None else None,
+        pending_of(leg, layer) if leg.pending else (),
+        unacked_of(leg, layer) if leg.unacked is not None else None,
     )
+
+
+def with_change(leg: LegSnapshot, since: LegChange) -> LegSnapshot:
+    """The leg as it stands since then."""
+    return msgspec.structs.replace(leg, **msgspec.structs.asdict(since))
 
 
 def snapshot(leg: Leg, parties: tuple[Party, ...], layer: TransactionLayer) -> LegSnapshot:
@@ -206,7 +214,7 @@ def snapshot(leg: Leg, parties: tuple[Party, ...], layer: TransactionLayer) -> L
     )
 
 
-def newly_agreed(leg: Leg, dialog: Dialog, is_joined: bool, written: Written | None) -> Written | None:
+def newly_agreed(leg: Leg, dialog: Dialog, is_joined: bool, written: WrittenOf | None) -> WrittenOf | None:
     """What `agreed` is to be written of; None when all that is needed was written.
 
     `is_joined`: the legs know each other's media, or are about to.
@@ -225,7 +233,7 @@ def newly_agreed(leg: Leg, dialog: Dialog, is_joined: bool, written: Written | N
     return leg.key, dialog, dialog.remote_target, dialog.flow, local, remote
 
 
-def agreed(leg: Leg, what: Written) -> Agreed:
+def agreed(leg: Leg, what: WrittenOf) -> Agreed:
     _, dialog, target, flow, local, remote = what
     place = None if flow is None else place_of(flow)
     known = DialogSnapshot([dialog.local], [dialog.remote], dialog.remote_tag, target, dialog.routes, place)

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from zlib import adler32
 
 import msgspec
 import structlog
 
 from c2c_b2bua.storage import entries
-from c2c_b2bua.storage.entries import HEAD
+from c2c_b2bua.storage.entries import HEAD, framed
 from c2c_b2bua.storage.mapped_file import WINDOW, MappedFile
 
-MAGIC = b"c2c calls 3\n"
+MAGIC = b"c2c calls 4\n"
 MODE = 0o600
 """What phones and trunks are asked is nobody else's business."""
 SMALL = 8_000_000
@@ -31,12 +30,13 @@ STEP = 16
 MOST_PLACES = 32
 """Entries over which a call may be spread before it is written as a whole."""
 LENGTH = 0xFFFFFFFF
-Parts = dict[int, bytes]
-"""What is kept of a call, by part."""
-Entry = tuple[list[str], dict[str, Parts]]
+Parts = Mapping[int, object]
+"""What is kept of a call, by part: anything that msgpack can say."""
+Found = dict[int, msgspec.Raw]
+"""The same as it is in the file."""
+Entry = tuple[list[str], dict[str, Found]]
 """Calls that are dropped, then parts of others."""
 
-pack_head = HEAD.pack_into
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Entry).decode
 log = structlog.get_logger()
@@ -51,27 +51,20 @@ class File(MappedFile):
 
     def begin(self) -> None:
         """Say what it is; OSError."""
-        memory, start = self.room(len(MAGIC))
-        memory[start : start + len(MAGIC)] = MAGIC
-        self.size += len(MAGIC)
+        self.append(MAGIC)
 
-    def write(self, dropped: Sequence[str], noted: dict[str, Parts]) -> None:
+    def write(self, dropped: Sequence[str], changed: Mapping[str, Parts]) -> None:
         """Append an entry. OSError, and then nothing was appended."""
-        data = encode((dropped, noted))
-        length = len(data) + HEAD.size
-        memory, start = self.room(length)
-        pack_head(memory, start, length - HEAD.size, adler32(data))
-        memory[start + HEAD.size : start + length] = data
-        at, self.size = self.size, self.size + length
-        spread = self.learn(noted, at << 32 | length)
+        data = framed(encode((dropped, changed)))
+        spread = self.learn(changed, self.append(data) << 32 | len(data))
         if spread:
             self.gather(spread)
 
-    def learn(self, noted: dict[str, Parts], place: int) -> Sequence[str]:
+    def learn(self, changed: Mapping[str, Parts], place: int) -> Sequence[str]:
         """An entry has these; the calls that are spread over too many."""
         places = self.places
         spread: Sequence[str] = ()
-        for call_id in noted:
+        for call_id in changed:
             known = places.get(call_id)
             if known is None:
                 places[call_id] = [place]
@@ -88,9 +81,9 @@ class File(MappedFile):
             self.places[call_id] = []
             self.write((), {call_id: parts})
 
-    def parts(self, call_id: str) -> Parts:
+    def parts(self, call_id: str) -> Found:
         """What is kept of a call."""
-        parts: Parts = {}
+        parts: Found = {}
         for place in self.places.get(call_id, ()):
             parts |= decode(self.read(place >> 32, place & LENGTH)[HEAD.size :])[1][call_id]
         return parts
@@ -110,11 +103,10 @@ class Journal:
         self.enough = 0
         """Bytes of the file beyond which the living are copied."""
         self.is_failing = False
-        self.noted: dict[str, Parts] = {}
         self.dropped: list[str] = []
-        """Calls whose end is yet to be written, as `noted` is."""
+        """Calls whose end is yet to be written."""
 
-    def open(self) -> dict[str, Parts]:
+    def open(self) -> dict[str, Found]:
         """OSError when it cannot be had, BlockingIOError when another process has it."""
         descriptor = locked(self.path)
         try:
@@ -136,7 +128,8 @@ class Journal:
 
     def close(self) -> None:
         """Let another process have it."""
-        self.write(self.dropped)
+        if self.dropped:
+            self.write({})
         if self.next is not None:
             self.path_of_next.unlink(missing_ok=True)
         for file in (self.file, self.next):
@@ -145,42 +138,29 @@ class Journal:
         self.file = self.next = None
 
     def __contains__(self, call_id: str) -> bool:
-        return call_id in self.noted or (self.file is not None and call_id in self.file.places)
+        return self.file is not None and call_id in self.file.places
 
-    def note(self, call_id: str, parts: Parts) -> None:
-        """Have parts of what is kept of a call replaced by the next `write`."""
-        if self.file is None:
+    def write(self, changed: Mapping[str, Parts]) -> None:
+        """Replace parts of what is kept of calls; they are safe from a kill when this returns, and that others are dropped."""
+        file = self.file
+        if file is None:
             return
-        noted = self.noted.get(call_id)
-        self.noted[call_id] = parts if noted is None else noted | parts
-
-    def write(self, dropped: Sequence[str] = ()) -> None:
-        """What was noted is safe from a kill when this returns; so is the end of calls, if there is more to write."""
-        noted, file = self.noted, self.file
-        if not (noted or dropped) or file is None:
-            return
-        dropped, self.noted, self.dropped = self.dropped, {}, []
+        dropped, self.dropped = self.dropped, []
         try:
-            file.write(dropped, noted)
+            file.write(dropped, changed)
         except OSError as error:
             # Calls go on: what is lost is that they would outlive a kill.
             if not self.is_failing:
                 log.error("calls are not safe from a kill", journal=str(self.path), reason=str(error))
             self.is_failing = True
-            self.dropped = [*dropped]
+            self.dropped = dropped
             return
         self.is_failing = False
         if self.next is not None or file.size > self.enough:
-            self.move(file, dropped, noted)
-
-    def keep(self, call_id: str, parts: Parts) -> None:
-        """Replace parts of what is kept of a call; they are safe from a kill when this returns."""
-        self.note(call_id, parts)
-        self.write()
+            self.move(file, dropped, changed)
 
     def drop(self, call_id: str) -> None:
         """Nothing of this call has to be known any more. That is written with what is kept next: it does no harm to know."""
-        self.noted.pop(call_id, None)
         if self.file is None or self.file.places.pop(call_id, None) is None:
             return
         self.dropped.append(call_id)
@@ -193,7 +173,7 @@ class Journal:
     def path_of_next(self) -> Path:
         return self.path.with_name(f"{self.path.name}.new")
 
-    def move(self, file: File, dropped: Sequence[str], noted: dict[str, Parts]) -> None:
+    def move(self, file: File, dropped: Sequence[str], changed: Mapping[str, Parts]) -> None:
         """Begin; then give the new file what the old one was given, and some calls, until it takes the place of that."""
         try:
             if self.next is None:
@@ -202,8 +182,8 @@ class Journal:
                 self.next.begin()
                 self.to_copy = iter([*file.places])
                 return
-            self.next.write(dropped, noted)
-            for _ in range(STEP * len(noted)):
+            self.next.write(dropped, changed)
+            for _ in range(STEP * len(changed)):
                 call_id = next(self.to_copy, None)
                 if call_id is None:
                     self.swap(file, self.next)
@@ -236,18 +216,18 @@ def copy(call_id: str, file: File, new: File) -> None:
         new.write((), {call_id: left})
 
 
-def replay(data: bytes, file: File) -> dict[str, Parts]:
+def replay(data: bytes, file: File) -> dict[str, Found]:
     """What the entries come to, up to the first that is not whole; `file` learns where they are."""
-    calls: dict[str, Parts] = {}
+    calls: dict[str, Found] = {}
     at = len(MAGIC)
     for end, said in entries.read(data, at):
-        dropped, noted = decode(said)
+        dropped, changed = decode(said)
         for call_id in dropped:
             calls.pop(call_id, None)
             file.places.pop(call_id, None)
-        for call_id, parts in noted.items():
+        for call_id, parts in changed.items():
             calls.setdefault(call_id, {}).update(parts)
-        file.learn(noted, at << 32 | end - at)
+        file.learn(changed, at << 32 | end - at)
         at = end
     file.size = at
     return calls

@@ -6,6 +6,7 @@ Room is had from the file system before anything is written to it: a full disk i
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from mmap import ALLOCATIONGRANULARITY, mmap
 
 WINDOW = 1 << 20
@@ -19,17 +20,21 @@ class MappedFile:
         self.descriptor = descriptor
         self.size = size
         self.window = window
-        self.start = self.end = 0
-        """The part of the file that is in memory."""
+        self.end = 0
+        """Of the part of the file that is in memory."""
         self.memory: mmap | None = None
+        self.put: Callable[[bytes], int]
+        """Writes to memory, behind what it has written before."""
 
-    def room(self, length: int) -> tuple[mmap, int]:
-        """Memory that has room for so many bytes behind the last, and where in it; they count once `size` says so. OSError."""
+    def append(self, data: bytes) -> int:
+        """Where in the file it is now. OSError, and then nothing was appended."""
         at = self.size
-        if at + length > self.end:
-            self.move(at, at + length)
-        assert self.memory is not None
-        return self.memory, at - self.start
+        end = at + len(data)
+        if end > self.end:
+            self.move(at, end)
+        self.put(data)
+        self.size = end
+        return at
 
     def move(self, at: int, end: int) -> None:
         """Have room for what lies between the two, and more."""
@@ -37,9 +42,10 @@ class MappedFile:
         length = max(self.window, end - start)
         os.posix_fallocate(self.descriptor, start, length)
         memory = mmap(self.descriptor, length, offset=start)
+        memory.seek(at - start)
         if self.memory is not None:
             self.memory.close()
-        self.memory, self.start, self.end = memory, start, start + length
+        self.memory, self.put, self.end = memory, memory.write, start + length
 
     def read(self, at: int, length: int) -> bytes:
         return os.pread(self.descriptor, length, at)

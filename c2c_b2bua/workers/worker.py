@@ -20,7 +20,7 @@ from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, L
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.engine import OUR_FAULT, Engine
 from c2c_b2bua.kept_calls import KeptCalls
-from c2c_b2bua.storage.journal import Journal, Parts
+from c2c_b2bua.storage.journal import Found, Journal
 from c2c_b2bua.storage.recordings import Recordings
 from c2c_b2bua.workers.link import Link
 from c2c_b2bua.workers.messages import (
@@ -62,7 +62,7 @@ log = structlog.get_logger()
 class OwnCalls(KeptCalls):
     """The calls of this worker, and of the one before it; nobody else's."""
 
-    def open(self, ours: Journal | None = None) -> dict[str, Parts]:
+    def open(self, ours: Journal | None = None) -> dict[str, Found]:
         try:
             return self.journal.open()
         except OSError as error:

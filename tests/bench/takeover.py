@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from c2c_b2bua.b2bua import B2bua
+from c2c_b2bua.call.news import CallEnded
 from c2c_b2bua.kept_calls import KeptCalls
 from c2c_b2bua.sip.flow import Interfaces
 from c2c_b2bua.sip.tokens import Tokens
@@ -25,7 +26,10 @@ class KeptB2bua(B2bua):
         self.kept.release(lambda news: None)
 
     def settle(self, work: Work, now: float) -> list[Action]:
-        said = [action for action in super().settle(work, now) if not self.kept.hear(action)]
+        said = super().settle(work, now)
+        for action in said:
+            if type(action) is CallEnded:
+                self.kept.hear(action)
         self.kept.write()
         return said
 

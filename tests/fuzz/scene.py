@@ -67,6 +67,8 @@ class Scene:
                     self.transfers.append(action)
                 case CallEnded():
                     self.ended.append(action)
+        if self.core.ledger is not None:
+            self.core.ledger.due()
         return requests
 
     # ── what our side does ───────────────────────────────────────────────────────────────────────────────────────
@@ -209,6 +211,7 @@ class Scene:
             for name in ("calls", "legs", "clients", "servers", "open_clients", "searches", "located_later")
         }
         if core.ledger is not None:
+            core.ledger.rest()
             tables |= {name: getattr(core.ledger, name) for name in ("remains", "lingering", "written")}
         left = {name: table for name, table in tables.items() if table}
         assert not left and not core.timers, left

@@ -15,13 +15,16 @@ from c2c_b2bua.phone import Phone
 from c2c_b2bua.sip.flow import Flow, Target
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate
-from tests.simulation.crash import Memory
+from tests.simulation.crash import Memory, Remembered
 from tests.simulation.test_lossy_wire import MANNERS, OUR_PORT, left_over
 from tests.simulation.wire import Wire, interfaces_at
 
 CALLS = 60
 KILLS = 8
-DOWNTIMES = (0.05, 0.5, 2.0, 8.0, 45.0)
+DOWNTIMES = (0.25, 0.5, 2.0, 8.0, 45.0)
+"""Seconds until there is a process again: more than a message takes here. A CANCEL that comes before its INVITE is refused,
+and so is each repetition of it; nobody could take back what rings then.
+"""
 
 
 class Gone(B2bua):
@@ -41,7 +44,7 @@ class Run:
         self.memory = Memory()
         self.ended: list[CallRecord] = []
         self.bridged: list[str] = []
-        self.core = B2bua(interfaces_at(OUR_PORT), Tokens(seed.to_bytes(8, "big")), keeps=True)
+        self.core: B2bua = Remembered(interfaces_at(OUR_PORT), Tokens(seed.to_bytes(8, "big")), self.memory)
         self.wire.add(OUR_PORT, "c2c", self.core)
         for index, manners in enumerate(MANNERS):
             port = 6000 + index
@@ -50,7 +53,7 @@ class Run:
         self.wire.news = self.heard
 
     def heard(self, port: int, news: Action) -> None:
-        if port != OUR_PORT or self.memory.hear(news):
+        if port != OUR_PORT:
             return
         if isinstance(news, CallEnded):
             self.ended.append(news.record)
@@ -104,6 +107,7 @@ class Run:
         faults += [f"{name} was bridged twice" for name, count in Counter(self.bridged).items() if count > 1]
         faults += [f"c2c-{number} never ended" for number in range(CALLS) if f"c2c-{number}" not in told]
         faults += [f"{record.call_id} ended without a cause" for record in self.ended if not record.cause]
+        self.memory.save(self.core)
         faults += [f"{name} is still kept" for name in self.memory.orders]
         return faults
 
