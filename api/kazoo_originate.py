@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
+from api.kazoo_shapes import ApplicationData, ChannelVars, Endpoint, Originate
 from c2c_b2bua.service.errors import InvalidError
 from c2c_b2bua.service.live_call import LiveCall
 from c2c_b2bua.service.moment import timestamp
@@ -14,7 +14,6 @@ from c2c_b2bua.service.originate import Plan, Wording
 
 encoder = msgspec.json.Encoder()
 MOST_VARIABLES = 8192
-EXPORTED = ("Account-ID", "Authorizing-ID", "Authorizing-Type", "Loopback-Request-URI", "From-URI", "Request-URI")
 RESERVED = frozenset(
     {
         "account-id",
@@ -30,63 +29,6 @@ RESERVED = frozenset(
     }
 )
 """Query parameters that do not become variables of the call; a token has no place in an answer either."""
-
-
-class Endpoint(msgspec.Struct, kw_only=True):
-    """Whom the switch would ring."""
-
-    invite_format: str = "loopback"
-    route: str
-    to_did: str
-    to_realm: str
-
-
-class ChannelVariables(msgspec.Struct, kw_only=True):
-    """What the switch would know of the call."""
-
-    account_id: str
-    authorizing_id: str
-    authorizing_type: str = "clicktocall"
-    auto_answer_loopback: bool
-    from_uri: str
-    request_uri: str
-    loopback_request_uri: str
-    inherit_codec: bool = False
-    retain_cid: bool = True
-
-
-class Originate(msgspec.Struct, kw_only=True):
-    """The originate request, in the order in which Kazoo gives it; what is UNSET is not in it."""
-
-    application_name: str = "transfer"
-    application_data: dict[str, str]
-    call_id: str
-    outbound_call_id: str
-    origination_call_id: str
-    endpoints: list[Endpoint]
-    timeout: float
-    ignore_early_media: Any
-    outbound_callee_id_name: str
-    outbound_callee_id_number: str
-    outbound_caller_id_name: str
-    outbound_caller_id_number: str
-    dial_endpoint_method: str = "single"
-    continue_on_fail: bool = True
-    custom_channel_vars: ChannelVariables
-    custom_application_vars: dict[str, Any]
-    export_custom_channel_vars: Any = EXPORTED
-    simplify_loopback: bool = False
-    loopback_bowout: bool = False
-    start_control_process: bool = False
-    bypass_media: Any = UNSET
-    presence_id: Any = UNSET
-    ringback: Any = UNSET
-    custom_sip_headers: Any = UNSET
-    queued: bool | UnsetType = UNSET
-    expected_start: str | UnsetType | None = UNSET
-    hold_media: Any = UNSET
-
-
 AS_IN_DOCUMENT = ("bypass_media", "presence_id", "ringback", "custom_sip_headers")
 
 
@@ -104,7 +46,7 @@ def originate(plan: Plan, call: LiveCall) -> Originate:
     first, second = plan.first, plan.second
     request_uri = f"{plan.contact.number}@{account.realm}"
     found = Originate(
-        application_data={"route": second.route},
+        application_data=ApplicationData(second.route),
         call_id=call_id,
         outbound_call_id=call_id,
         origination_call_id=call_id,
@@ -115,7 +57,7 @@ def originate(plan: Plan, call: LiveCall) -> Originate:
         outbound_callee_id_number=first.number,
         outbound_caller_id_name=second.name,
         outbound_caller_id_number=second.number,
-        custom_channel_vars=ChannelVariables(
+        custom_channel_vars=ChannelVars(
             account_id=account.id,
             authorizing_id=document.id,
             auto_answer_loopback=request.auto_answer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.kazoo_shapes import Originate
 from api.openapi import kazoo_replies as replies
 from api.openapi import kazoo_requests as requests
 from api.openapi.kazoo_answers import ALWAYS, BODY_TAKEN, TOKEN_NEEDED, answers, listed, resource
@@ -12,7 +13,7 @@ from api.openapi.kazoo_phones import FORMS, PHONES
 from api.openapi.kazoo_registrations import REGISTRATIONS
 from api.openapi.kazoo_requests import API_KEY, CLICK_ID, MD5
 from api.openapi.kazoo_trunks import TRUNKS
-from api.openapi.operation import FORM, Body, Dialect, Operation
+from api.openapi.operation import FORM, Body, Dialect, Encoded, Operation
 
 CLICK = "/v2/accounts/{account_id}/clicktocall"
 
@@ -235,7 +236,7 @@ wraps the answer, `?pretty_print=true` indents it, `POST ?verb=PUT` does what PU
     forms={
         "ClickToCall": requests.SENT,
         "StoredClickToCall": replies.STORED,
-        "Originate": replies.Originate,
+        "Originate": Encoded(Originate),
         "HistoryItem": replies.HistoryItem,
         "LiveCall": replies.LiveCall,
         **FORMS,

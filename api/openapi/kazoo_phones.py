@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.kazoo_shapes import Endpoint, Id, Originate
 from api.openapi import kazoo_requests as requests
 from api.openapi.kazoo_answers import BODY_TAKEN, TOKEN_NEEDED, answers, listed, refused, resource
 from api.openapi.kazoo_examples import ENDPOINT, ORIGINATE
-from api.openapi.kazoo_replies import DryRun, Endpoint, Id, Originate, Success
+from api.openapi.kazoo_replies import DryRun, Success
 from api.openapi.kazoo_requests import ACCOUNT_ID, DEVICE_ID, USER_ID
-from api.openapi.operation import Body, Operation, any_of
+from api.openapi.operation import Body, Encoded, Operation, any_of
 
 HERE = "/v2/accounts/{account_id}"
 
@@ -254,4 +255,4 @@ PHONES: dict[str, Operation] = {
         for verb in ("GET", "POST")
     },
 }
-FORMS = {"QuickcallOriginate": QuickcallOriginate, "DryRun": DryRun}
+FORMS = {"QuickcallOriginate": Encoded(QuickcallOriginate), "DryRun": DryRun}

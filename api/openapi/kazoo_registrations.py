@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from api.kazoo_shapes import Id
 from api.openapi import kazoo_requests as requests
 from api.openapi.kazoo_answers import listed, resource
-from api.openapi.kazoo_replies import Id, Success
+from api.openapi.kazoo_replies import Success
 from api.openapi.kazoo_requests import USER_ID
 from api.openapi.operation import Operation
 

@@ -8,14 +8,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.envelope import Envelope
-from api.openapi.kazoo_requests import CALL_ID, SENT, Metadata
+from api.kazoo_shapes import ExpectedStart, Id, Originate
+from api.openapi.kazoo_requests import SENT, Metadata
 from api.openapi.operation import any_of
 
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Moment = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds; null: it did not happen")]
-ExpectedStart = Annotated[
-    str, Meta(description="When a call that waits for a trunk is probably made; null: when another one ends")
-]
 Gregorian = Annotated[int, Meta(description="Seconds since the year 0: Unix time + 62167219200")]
 StoredDocument = Annotated[dict[str, Any], any_of("StoredClickToCall")]
 
@@ -53,67 +50,6 @@ class Summary(msgspec.Struct, kw_only=True):
     id: Id
     name: str
     extension: str
-
-
-class Endpoint(msgspec.Struct, kw_only=True):
-    """Who is rung first."""
-
-    invite_format: str
-    route: str
-    to_did: str
-    to_realm: str
-
-
-class ApplicationData(msgspec.Struct, kw_only=True):
-    """What is done with them."""
-
-    route: Annotated[str, Meta(description="Who is rung second")]
-
-
-class ChannelVars(msgspec.Struct, kw_only=True):
-    """Kazoo's words for whose call it is and between whom."""
-
-    account_id: Id
-    authorizing_id: Id
-    authorizing_type: str
-    auto_answer_loopback: bool
-    from_uri: str
-    request_uri: str
-    loopback_request_uri: str
-    inherit_codec: bool
-    retain_cid: bool
-
-
-class Originate(msgspec.Struct, kw_only=True):
-    """A connect that was accepted, in the words of Kazoo's request to its switch."""
-
-    application_name: str
-    application_data: ApplicationData
-    call_id: Annotated[str, Meta(description="Of the whole call: in history, and to hang it up", examples=[CALL_ID])]
-    outbound_call_id: str
-    origination_call_id: str
-    endpoints: list[Endpoint]
-    timeout: Annotated[float, Meta(description="Seconds the first leg may ring")]
-    ignore_early_media: bool
-    outbound_callee_id_name: str
-    outbound_callee_id_number: str
-    outbound_caller_id_name: str
-    outbound_caller_id_number: str
-    dial_endpoint_method: str
-    continue_on_fail: bool
-    custom_channel_vars: ChannelVars
-    custom_application_vars: dict[str, Any]
-    export_custom_channel_vars: list[str]
-    simplify_loopback: bool
-    loopback_bowout: bool
-    start_control_process: bool
-    bypass_media: bool | str | UnsetType = UNSET
-    presence_id: str | UnsetType = UNSET
-    ringback: str | UnsetType = UNSET
-    custom_sip_headers: dict[str, Any] | UnsetType = UNSET
-    hold_media: str | UnsetType = UNSET
-    queued: Annotated[bool, Meta(description="It waits for a place on a trunk")] | UnsetType = UNSET
-    expected_start: ExpectedStart | UnsetType | None = UNSET
 
 
 class Leg(msgspec.Struct, kw_only=True):

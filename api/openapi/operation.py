@@ -13,7 +13,13 @@ REFERENCE = "#/components/schemas/{name}"
 NAME = re.compile(r"{(\w+)}")
 Schema = dict[str, Any]
 Form = Any
-"""A type that msgspec knows, or a JSON Schema."""
+"""A type that msgspec knows, one that is `Encoded`, or a JSON Schema."""
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """A struct that is only ever encoded: what has a default, other than UNSET, is always in it."""
+
+    form: type
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +89,22 @@ def any_of(*forms: type | str | Schema) -> msgspec.Meta:
 
 def schema_of(form: Form) -> tuple[Schema, dict[str, Schema]]:
     """The schema of a type, and those of the structs in it by name. Patterns become those of JSON Schema."""
+    if isinstance(form, Encoded):
+        schema, named = schema_of(form.form)
+        return schema, {name: encoded(inner) for name, inner in named.items()}
     (schema,), named = msgspec.json.schema_components([form], ref_template=REFERENCE)
     text = msgspec.json.encode([schema, named]).replace(rb"\\A", b"^").replace(rb"\\Z", b"$")
     found: tuple[Schema, dict[str, Schema]] = msgspec.json.decode(text, type=tuple[Schema, dict[str, Schema]])
     return found
+
+
+def encoded(schema: Schema) -> Schema:
+    """The schema of such a struct, where UNSET is no default."""
+    properties = schema["properties"]
+    always = [name for name in properties if name in schema["required"] or "default" in properties[name]]
+    for inner in properties.values():
+        inner.pop("default", None)
+    return {**schema, "required": always}
 
 
 def shown(examples: dict[str, Any]) -> dict[str, Any]:

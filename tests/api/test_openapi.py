@@ -13,9 +13,11 @@ from aiohttp import ClientResponse
 
 from api.app import KAZOO as KAZOO_ROUTES
 from api.app import Doors
+from api.kazoo_shapes import ApplicationData, ChannelVars, Endpoint, Originate
 from api.omicall_door import RESOURCES
 from api.openapi.description import DIALECTS, description
 from api.openapi.kazoo import KAZOO
+from api.openapi.kazoo_phones import QuickcallOriginate
 from api.openapi.kazoo_v1 import KAZOO_V1
 from api.openapi.omicall import OMICALL
 from api.openapi.operation import Dialect
@@ -118,6 +120,14 @@ def test_every_schema_is_json_schema() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
         assert schema.get("description") or schema.get("type") == "array", name
+
+
+@pytest.mark.parametrize("form", [Originate, ApplicationData, ChannelVars, Endpoint, QuickcallOriginate])
+def test_whatever_an_answer_always_holds_is_required(form: type[msgspec.Struct]) -> None:
+    schema = DOCUMENT["components"]["schemas"][form.__name__]
+    fields = msgspec.structs.fields(form)
+    assert schema["required"] == [field.encode_name for field in fields if field.default is not msgspec.UNSET]
+    assert not [name for name, inner in schema["properties"].items() if "default" in inner]
 
 
 def test_no_operation_id_stands_for_two() -> None:
