@@ -12,7 +12,7 @@ from api.openapi.kazoo_examples import CALL, ENDED, ORIGINATE, OWNER, SALES, STO
 from api.openapi.kazoo_phones import FORMS, PHONES
 from api.openapi.kazoo_registrations import REGISTRATIONS
 from api.openapi.kazoo_requests import API_KEY, CLICK_ID, MD5
-from api.openapi.kazoo_trunks import TRUNKS
+from api.openapi.kazoo_trunks import TRUNK_FORMS, TRUNKS
 from api.openapi.operation import FORM, Body, Dialect, Encoded, Operation
 
 CLICK = "/v2/accounts/{account_id}/clicktocall"
@@ -240,5 +240,6 @@ wraps the answer, `?pretty_print=true` indents it, `POST ?verb=PUT` does what PU
         "HistoryItem": replies.HistoryItem,
         "LiveCall": replies.LiveCall,
         **FORMS,
+        **TRUNK_FORMS,
     },
 )

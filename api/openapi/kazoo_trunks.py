@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -10,20 +10,26 @@ from msgspec import Meta
 from api.openapi import kazoo_requests as requests
 from api.openapi.kazoo_answers import listed, resource
 from api.openapi.kazoo_replies import Moment, Success
-from api.openapi.operation import Operation
+from api.openapi.operation import Operation, any_of
 
 
-class Trunk(msgspec.Struct, kw_only=True):
-    """A carrier, and how it stands with it."""
+class TrunkSummary(msgspec.Struct, kw_only=True):
+    """A carrier, as any account sees it."""
 
     id: str
     name: Annotated[str, Meta(description="As in the configuration")]
-    priority: Annotated[int, Meta(description="1: tried first")]
-    proxy: str
     state: Annotated[
         Literal["registered", "not registered", "up", "down", "unknown"],
         Meta(description="`unknown`: neither REGISTER nor OPTIONS is sent to it"),
     ]
+    available: Annotated[bool, Meta(description="It takes a call now: it is not down and has a place")]
+
+
+class Trunk(TrunkSummary, kw_only=True):
+    """A carrier, as an account sees it that may act on all accounts."""
+
+    priority: Annotated[int, Meta(description="1: tried first")]
+    proxy: str
     reason: Annotated[str | None, Meta(description="Why it is not registered, or down")]
     since: Moment | None
     registered: Annotated[bool | None, Meta(description="null: it does not have to be")]
@@ -40,15 +46,16 @@ class Trunk(msgspec.Struct, kw_only=True):
 class TrunksReply(Success, kw_only=True):
     """Trunks, in the order of their names."""
 
-    data: list[Trunk]
+    data: list[Annotated[dict[str, Any], any_of(TrunkSummary, Trunk)]]
 
 
 CARRIER = {
     "id": "carrier",
     "name": "carrier",
+    "state": "not registered",
+    "available": False,
     "priority": 1,
     "proxy": "sip:sip.carrier.example",
-    "state": "not registered",
     "reason": "REGISTER: 403 Forbidden",
     "since": "2026-07-13T08:52:55.123Z",
     "registered": False,
@@ -67,7 +74,10 @@ TRUNKS: dict[str, Operation] = {
         "How it stands with the carriers",
         "11",
         listed("A page of them", TrunksReply, [CARRIER]),
+        text="All of a trunk is shown to an account that is the only one, or above all others; to any other whether it "
+        "takes calls.",
         query=requests.PageQuery,
         headers=requests.IfNoneMatch,
     )
 }
+TRUNK_FORMS = {"TrunkSummary": TrunkSummary, "Trunk": Trunk}

@@ -142,6 +142,10 @@ class Accounts:
             here = self.by_id.get(here.parent)
         return False
 
+    def may_act_on_all(self, actor_id: str) -> bool:
+        """Whether it is the only account, or an ancestor of every other one."""
+        return all(self.may_act_on(actor_id, account_id) for account_id in self.by_id)
+
     async def log_in_with_key(self, api_key: str, ttl: float | None = None) -> tuple[Account, Grant]:
         """`ttl` as for `issue`; UnknownError when no account has this key, LockedError."""
         await self.refresh()

@@ -91,15 +91,19 @@ def state_of(trunk: Trunk) -> str:
     return "up" if status.is_there else "unknown"
 
 
+def summary(trunk: Trunk, now: float) -> dict[str, Any]:
+    """For any account that calls by it: what a call of its own would find out."""
+    is_available = trunk.is_up and not trunk.wait(now)
+    return {"id": trunk.name, "name": trunk.name, "state": state_of(trunk), "available": is_available}
+
+
 def shown(trunk: Trunk, priority: int, now: float) -> dict[str, Any]:
-    """For whoever may see it: nothing that a carrier trusts us with. `priority`: its place in the file."""
+    """For whoever may see it all: nothing that a carrier trusts us with. `priority`: its place in the file."""
     status, settings = trunk.status, trunk.settings
     return {
-        "id": trunk.name,
-        "name": trunk.name,
+        **summary(trunk, now),
         "priority": priority,
         "proxy": settings.proxy,
-        "state": state_of(trunk),
         "reason": status.reason or None,
         "since": timestamp(status.at) if status.at else None,
         "registered": status.is_registered,
