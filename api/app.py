@@ -13,6 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall, kazoo_registrations, kazoo_trunks
 from api.client_limits import ClientLimits
+from api.connection import Server
 from api.drain import DrainDoor
 from api.health import Health, read_only
 from api.kazoo_door import KazooDoor, Resource
@@ -97,11 +98,8 @@ class Doors:
         return await door(http)
 
 
-def make_server(exchange: Exchange, gate: Gate | None = None) -> web.Server:
-    """The HTTP server, for a `web.ServerRunner`; whoever made the exchange starts and stops it.
-
-    It is aiohttp's low-level one: its routing would cost a third of an answer.
-    """
+def make_server(exchange: Exchange, gate: Gate | None = None) -> Server:
+    """The HTTP server, for a `web.ServerRunner`; whoever made the exchange starts and stops it."""
     loop = asyncio.get_running_loop()
     most = exchange.settings.api.max_body
 
@@ -114,4 +112,4 @@ def make_server(exchange: Exchange, gate: Gate | None = None) -> web.Server:
     ) -> web.BaseRequest:
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)
 
-    return web.Server(Doors(exchange, gate), request_factory=made, access_log=None)
+    return Server(Doors(exchange, gate), request_factory=made)
