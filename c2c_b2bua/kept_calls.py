@@ -174,10 +174,8 @@ class KeptCalls:
             for call_id, parts in changed.items():
                 if call_id in self.later:
                     parts[RECORD] = self.later.pop(call_id)
-        if changed:
-            self.journal.write(changed)
-            if self.journal.is_failing:
-                ledger.write_anew()
+        if changed and not self.journal.write(changed):
+            ledger.write_anew()
 
     def settle(self, ledger: Ledger) -> None:
         """The core has done with calls."""

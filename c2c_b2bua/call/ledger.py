@@ -38,11 +38,11 @@ class Ledger:
     def due(self) -> dict[str, Parts]:
         """What has to be written of the `urgent`, by their ids."""
         calls, self.urgent = self.urgent, {}
-        if self.silent:
-            for name in calls:
-                self.silent.pop(name, None)
+        silent = self.silent
         changed = {}
         for name, call in calls.items():
+            if name in silent:
+                del silent[name]
             parts = self.parts(name, call)
             if parts is not None:
                 changed[name] = parts

@@ -267,9 +267,12 @@ def of_session(session: SessionTimer) -> SessionSnapshot:
 
 def sent(request: Request, is_refresh: bool = False) -> Sent | None:
     """None for one that has not left yet: its next hop is still looked up."""
-    if request.flow is None or not request.headers.get("Via"):
+    flow, via = request.flow, request.headers.get("Via")
+    if flow is None or not via:
         return None
-    return Sent(request.method, request.branch, request.cseq.number, place_of(request.flow), is_refresh)
+    # Our own Via, which needs no reading.
+    branch = via[0].partition(";branch=")[2].partition(";")[0]
+    return Sent(request.method, branch, request.cseq.number, place_of(flow), is_refresh)
 
 
 def invites_of(leg: Leg, layer: TransactionLayer) -> tuple[Sent, ...]:

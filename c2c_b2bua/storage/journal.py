@@ -56,30 +56,22 @@ class File(MappedFile):
     def write(self, dropped: Sequence[str], changed: Mapping[str, Parts]) -> None:
         """Append an entry. OSError, and then nothing was appended."""
         data = framed(encode((dropped, changed)))
-        spread = self.learn(changed, self.append(data) << 32 | len(data))
-        if spread:
-            self.gather(spread)
-
-    def learn(self, changed: Mapping[str, Parts], place: int) -> Sequence[str]:
-        """An entry has these; the calls that are spread over too many."""
+        place = self.append(data) << 32 | len(data)
         places = self.places
-        spread: Sequence[str] = ()
         for call_id in changed:
-            known = places.get(call_id)
-            if known is None:
-                places[call_id] = [place]
-            else:
+            if call_id in places:
+                known = places[call_id]
                 known.append(place)
                 if len(known) > MOST_PLACES:
-                    spread = [*spread, call_id]
-        return spread
+                    self.gather(call_id)
+            else:
+                places[call_id] = [place]
 
-    def gather(self, call_ids: Sequence[str]) -> None:
-        """Write these as a whole."""
-        for call_id in call_ids:
-            parts = self.parts(call_id)
-            self.places[call_id] = []
-            self.write((), {call_id: parts})
+    def gather(self, call_id: str) -> None:
+        """Write all that is kept of a call once more, in one place."""
+        parts = self.parts(call_id)
+        self.places[call_id] = []
+        self.write((), {call_id: parts})
 
     def parts(self, call_id: str) -> Found:
         """What is kept of a call."""
@@ -140,11 +132,11 @@ class Journal:
     def __contains__(self, call_id: str) -> bool:
         return self.file is not None and call_id in self.file.places
 
-    def write(self, changed: Mapping[str, Parts]) -> None:
-        """Replace parts of what is kept of calls; they are safe from a kill when this returns, and that others are dropped."""
+    def write(self, changed: Mapping[str, Parts]) -> bool:
+        """Replace parts of what is kept of calls, and drop those that are to be; False: it is not safe from a kill."""
         file = self.file
         if file is None:
-            return
+            return False
         dropped, self.dropped = self.dropped, []
         try:
             file.write(dropped, changed)
@@ -154,10 +146,11 @@ class Journal:
                 log.error("calls are not safe from a kill", journal=str(self.path), reason=str(error))
             self.is_failing = True
             self.dropped = dropped
-            return
+            return False
         self.is_failing = False
         if self.next is not None or file.size > self.enough:
             self.move(file, dropped, changed)
+        return True
 
     def drop(self, call_id: str) -> None:
         """Nothing of this call has to be known any more. That is written with what is kept next: it does no harm to know."""
@@ -227,7 +220,7 @@ def replay(data: bytes, file: File) -> dict[str, Found]:
             file.places.pop(call_id, None)
         for call_id, parts in changed.items():
             calls.setdefault(call_id, {}).update(parts)
-        file.learn(changed, at << 32 | end - at)
+            file.places.setdefault(call_id, []).append(at << 32 | end - at)
         at = end
     file.size = at
     return calls
