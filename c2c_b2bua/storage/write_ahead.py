@@ -25,9 +25,10 @@ from c2c_b2bua.storage.database import StorageError
 MAGIC = b"c2c accepted 1\n"
 MODE = 0o600
 NAME = re.compile(r"\.[0-9]+")
-GATHER = 0.003
-"""Seconds until the next sync, unless there was none for `CALM` seconds."""
+ALONE, TOGETHER = 0.003, 0.01
+"""Seconds until the next sync after one that was for one call, and after one for several: where several come, more do."""
 CALM = 0.02
+"""Seconds after the last sync from which the next one is at once."""
 FULL = 4_000_000
 """Bytes after which another file is begun."""
 
@@ -115,6 +116,7 @@ class WriteAhead:
         self.is_under_way = False
         self.last = 0.0
         """When the last sync was done, by the loop's clock."""
+        self.pause = ALONE
         self.to_sync: SimpleQueue[int | None] = SimpleQueue()
         self.thread: threading.Thread | None = None
         self.idle: asyncio.Future[None] | None = None
@@ -193,7 +195,7 @@ class WriteAhead:
             if loop.time() - self.last > CALM:
                 self.sync()
             else:
-                loop.call_later(GATHER, self.sync)
+                loop.call_later(self.pause, self.sync)
         return future
 
     def sync(self) -> None:
@@ -220,6 +222,7 @@ class WriteAhead:
     def has_synced(self, failure: OSError | None) -> None:
         """Tell who waited for it, and go on with who came meanwhile."""
         done, self.syncing = self.syncing, []
+        self.pause = TOGETHER if len(done) > 1 else ALONE
         for future in done:
             if future.done():
                 continue
@@ -233,7 +236,7 @@ class WriteAhead:
         self.last = loop.time()
         self.is_under_way = bool(self.waiting)
         if self.is_under_way:
-            loop.call_later(GATHER, self.sync)
+            loop.call_later(self.pause, self.sync)
         elif self.idle:
             self.idle.set_result(None)
 

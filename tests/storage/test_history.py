@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from c2c_b2bua.storage import history as module
+from c2c_b2bua.storage import write_ahead
 from c2c_b2bua.storage.database import Database, StorageError
 from c2c_b2bua.storage.history import GROUP, HistoryStore
 from c2c_b2bua.storage.history_rows import Ended, HistoryRow
@@ -273,6 +274,19 @@ async def test_a_disk_that_cannot_sync_refuses_accepts(store: HistoryStore, monk
     waits = store.accept(accepted(1))
     with pytest.raises(StorageError, match="Input/output"):
         await waits
+
+
+async def test_where_several_calls_come_more_are_waited_for(
+    store: HistoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_ahead, "CALM", 1000.0)
+    assert store.ahead
+    await store.accept(accepted(1))
+    assert store.ahead.pause == write_ahead.ALONE
+    await asyncio.gather(store.accept(accepted(2)), store.accept(accepted(3)))
+    assert store.ahead.pause == write_ahead.TOGETHER
+    await store.accept(accepted(4))
+    assert store.ahead.pause == write_ahead.ALONE
 
 
 async def test_a_full_database_refuses_accepts_and_keeps_the_rest(
