@@ -14,7 +14,7 @@ from c2c_b2bua.sip.trail import AGAIN, RECEIVED, SENT, pack
 from c2c_b2bua.storage.database import Database
 from c2c_b2bua.storage.history import HistoryStore
 from c2c_b2bua.storage.history_rows import Ended
-from c2c_b2bua.storage.write_ahead import Accepted
+from c2c_b2bua.storage.write_ahead import Accepted, WriteAhead
 from tests.command import run
 
 START = 1_800_000_000.0
@@ -146,6 +146,20 @@ async def test_what_cannot_be_explained_is_said_in_a_line(settings: Path) -> Non
     assert (going_on.code, going_on.out, going_on.err) == (1, "", f"The call {GOING_ON} has not ended yet.")
     missing = await run("explain", CALL, "--config", str(settings.parent / "none.toml"))
     assert missing.code == 2
+
+
+async def test_a_call_that_was_accepted_just_now_has_not_ended(settings: Path) -> None:
+    """The database does not have it yet, and the process that has its log goes on with it."""
+    ahead = WriteAhead(settings.parent / "c2c.db.accepted")
+    ahead.open()
+    call_id = f"c2c-{'1' * 32}-1111111111"
+    ahead.append(
+        Accepted(id="2" * 32, account_id="a", document_id="1", call_id=call_id, contact="1", accepted_at=START)
+    )
+    for name in (call_id, "2" * 32):
+        just_now = await run("explain", name, "--config", str(settings))
+        assert (just_now.code, just_now.err) == (1, f"The call {name} has not ended yet.")
+    await ahead.close()
 
 
 async def test_a_database_that_cannot_be_had(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from c2c_b2bua.commands.arguments import ConfigFile, read_config
@@ -15,6 +16,7 @@ from c2c_b2bua.service.history import record_decoder
 from c2c_b2bua.service.moment import timestamp
 from c2c_b2bua.storage.database import StorageError
 from c2c_b2bua.storage.history_rows import HistoryRow
+from c2c_b2bua.storage.write_ahead import accepted
 
 PARTS = ("dns", "auth", "ring", "answer")
 
@@ -22,7 +24,7 @@ PARTS = ("dns", "auth", "ring", "answer")
 def explain(call_id: str, /, *, config: ConfigFile) -> None:
     """Draw the ladder of a call that is over, say what took how long, and why it ended as it did.
 
-    Reads the database, beside a running service or without one. Exit code 1 when there is no such call, or when it
+    Reads what the service has written, while it runs or not. Exit code 1 when there is no such call, or when it
     has not ended yet.
 
     Parameters
@@ -36,9 +38,9 @@ def explain(call_id: str, /, *, config: ConfigFile) -> None:
         row = run(found(settings, call_id))
     except StorageError as error:
         fail(1, f"cannot use the database {settings.shown()['storage']['url']}: {error}")
-    if row is None:
+    if row is None and not is_accepted(settings, call_id):
         fail(1, f"There is no call {call_id} in history.")
-    if row.record is None:
+    if row is None or row.record is None:
         fail(1, f"The call {call_id} has not ended yet.")
     tell(row, row.record)
 
@@ -47,6 +49,14 @@ async def found(settings: Config, call_id: str) -> HistoryRow | None:
     """The row of a call, by one of its two ids."""
     async with open_history(settings) as store:
         return await store.call(call_id) or await store.by_id(call_id)
+
+
+def is_accepted(settings: Config, call_id: str) -> bool:
+    """Whether there is a call of this id that the database does not have yet."""
+    try:
+        return any(call_id in (call.call_id, call.id) for call in accepted(Path(settings.storage.accepted_path)))
+    except OSError as error:
+        fail(1, f"cannot read the log of accepted calls: {error.strerror or error}")
 
 
 def tell(row: HistoryRow, text: str) -> None:

@@ -126,8 +126,7 @@ class WriteAhead:
     def leftovers(self) -> Iterator[tuple[File, list[Entry]]]:
         """The files of processes that are gone, and what is in them; `remove` them when it is safe elsewhere."""
         try:
-            beside = [*self.path.parent.iterdir()]
-            for path in sorted(path for path in beside if NAME.fullmatch(path.name.removeprefix(self.path.name))):
+            for path in files_of(self.path):
                 with contextlib.suppress(FileNotFoundError):
                     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
                     if is_ours(descriptor, path):
@@ -263,6 +262,18 @@ class WriteAhead:
         elif self.file is not None:
             self.file.remove()
         self.file = None
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that there are, of any process."""
+    return sorted(file for file in path.parent.iterdir() if NAME.fullmatch(file.name.removeprefix(path.name)))
+
+
+def accepted(path: Path) -> Iterator[Accepted]:
+    """The calls in the files of all processes, those that still run among them; OSError."""
+    for file in files_of(path):
+        with contextlib.suppress(FileNotFoundError):
+            yield from (entry for entry in read(file.read_bytes()) if isinstance(entry, Accepted))
 
 
 def is_ours(descriptor: int, path: Path) -> bool:
