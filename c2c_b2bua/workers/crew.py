@@ -110,15 +110,25 @@ class Crew(Engine):
         self.carriers[order.call_id] = carrier
         carrier.connect(Connect(order), self.now())
 
+    def lag(self) -> float:
+        """Of the desk, which has to do with every call, or of the worker that is least behind."""
+        return max(super().lag(), min([member.lag for member in self.ready()], default=0.0))
+
+    def ready(self) -> list[Member]:
+        return [member for member in self.members if member.is_ready]
+
     def carrier_of(self, order: CallOrder) -> Member | None:
-        """The worker with the fewest calls; None: the desk. SipError when A's next hop is no SIP URI."""
-        ready = [member for member in self.members if member.is_ready]
+        """Of the workers that are least behind the one with the fewest calls; None: the desk.
+
+        SipError when A's next hop is no SIP URI.
+        """
+        ready = self.ready()
         if not ready or not all(map(can_be_anywhere, parties_of(order))):
             return None
         Hop.of(order.a.hop)
         if self.balance.is_for_desk(len(ready)):
             return None
-        return min(ready, key=lambda member: len(member.calls))
+        return min(ready, key=lambda member: (member.lag, len(member.calls)))
 
     def hang_up(self, call_id: str) -> bool:
         carrier = self.carriers.get(call_id)

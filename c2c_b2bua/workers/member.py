@@ -18,6 +18,7 @@ from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.workers.link import Link
 from c2c_b2bua.workers.messages import (
     Begin,
+    Behind,
     Close,
     Closed,
     Connect,
@@ -86,6 +87,8 @@ class Member:
         self.process: asyncio.subprocess.Process | None = None
         self.link: Link | None = None
         self.is_ready = False
+        self.lag = 0.0
+        """Seconds for which more has come to it than it could take in, as it said last."""
         self.is_released = False
         """Whoever the survivors of the first process concern knows them: news may come."""
         self.is_leaving = False
@@ -98,6 +101,7 @@ class Member:
             Told: lambda message: self.told(news_of(message)),
             Used: lambda message: weigh(number, message.seconds),
             Counted: self.has_counted,
+            Behind: self.is_behind,
             Survivors: lambda message: self.found.update({record.call_id: record for record in message.records}),
             Ready: lambda message: self.ready(),
             Failed: self.failed,
@@ -200,7 +204,7 @@ class Member:
 
     def ready(self) -> None:
         """It takes calls; what it has found is compared with what is known."""
-        self.is_ready = True
+        self.is_ready, self.lag = True, 0.0
         self.send(Welcome(self.hosts))
         if self.is_released:
             self.compare()
@@ -282,6 +286,9 @@ class Member:
     def lose_calls(self) -> None:
         for call_id in list(self.calls):
             self.lose(call_id)
+
+    def is_behind(self, message: Behind) -> None:
+        self.lag = message.seconds
 
     def has_counted(self, message: Counted) -> None:
         self.counts = message.counts

@@ -136,8 +136,14 @@ class Used(Message, frozen=True, gc=False, tag=27):
     seconds: float
 
 
+class Behind(Message, frozen=True, gc=False, tag=28):
+    """For how many seconds more has come than it could take in; said every so often, until it is 0."""
+
+    seconds: float
+
+
 FromDesk = Begin | Connect | HangUp | Transfer | RefuseTransfer | Forget | Release | Welcome | Renew | Count | Close
-FromWorker = Failed | Survivors | Ready | Told | Counted | Closed | Used
+FromWorker = Failed | Survivors | Ready | Told | Counted | Closed | Used | Behind
 
 KINDS: tuple[type[CallNews], ...] = (
     LegRinging,

@@ -25,6 +25,7 @@ from c2c_b2bua.storage.recordings import Recordings
 from c2c_b2bua.workers.link import Link
 from c2c_b2bua.workers.messages import (
     Begin,
+    Behind,
     Close,
     Closed,
     Connect,
@@ -53,6 +54,8 @@ SOME = 500
 """Survivors that go into one message."""
 MAY_WAIT: dict[type[CallNews], float] = {LegRinging: 0.02, LegAnswered: 0.02, CallBridged: 0.02, CallEnded: 0.002}
 """Seconds after what was told last that such news is told, if nothing more urgent is; all other news at once."""
+LOOKED = 0.1
+"""Seconds between two looks at whether more comes than can be taken in."""
 WEIGHED = 1.0
 """Seconds between two times that the desk is told how busy we are, while calls end."""
 
@@ -79,6 +82,8 @@ class Worker:
         self.recordings: Recordings | None = None
         self.is_open = False
         self.weighed_at = 0.0
+        self.lag = 0.0
+        """As the desk knows it."""
         self.work: asyncio.Task[None] | None = None
         """The beginning, then the end."""
         self.dispatch: dict[type, Callable[[Any], object]] = {
@@ -127,6 +132,7 @@ class Worker:
             self.link.send(Survivors(survivors[at : at + SOME]))
         self.link.send(Ready())
         spare_collector()
+        self.look_back()
 
     async def opened(self, message: Begin) -> Engine:
         """The engine, once it has its port and its journal; OSError when others have them and do not let go."""
@@ -151,6 +157,14 @@ class Worker:
         if type(news) is CallEnded and (now := self.engine.now()) >= self.weighed_at + WEIGHED:
             self.weighed_at = now
             self.link.send(Used(time.process_time()), MAY_WAIT[CallEnded])
+
+    def look_back(self) -> None:
+        """Tell when we are behind with what comes, so that others get the new calls, or nobody."""
+        lag = self.engine.lag()
+        if lag != self.lag:
+            self.lag = lag
+            self.link.send(Behind(lag))
+        asyncio.get_running_loop().call_later(LOOKED, self.look_back)
 
     def connect(self, message: Connect) -> None:
         order = message.order

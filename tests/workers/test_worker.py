@@ -10,7 +10,7 @@ import pytest
 from c2c_b2bua.call.news import CallBridged, CallEnded, CallNews, LegAnswered, LegFailed, LegRinging, TransferAsked
 from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.sip.reason import Why
-from c2c_b2bua.workers.messages import Message, Told, Used, news_of
+from c2c_b2bua.workers.messages import Behind, Message, Told, Used, news_of
 from c2c_b2bua.workers.worker import Worker
 
 ENDED = CallEnded("c2c-1", 5.0, CallRecord(call_id="c2c-1", accepted_at=1.0))
@@ -23,7 +23,8 @@ class Scene:
         self.now = 1000.0
         self.sent: list[tuple[Message, float]] = []
         self.worker = Worker()
-        stand_in: Any = SimpleNamespace(now=lambda: self.now, send=self.send)
+        self.lag = 0.0
+        stand_in: Any = SimpleNamespace(now=lambda: self.now, send=self.send, lag=lambda: self.lag)
         self.worker.engine = self.worker.link = stand_in
 
     def send(self, message: Message, patience: float = 0.0) -> None:
@@ -61,3 +62,11 @@ def test_once_a_second_it_tells_how_busy_it_is() -> None:
         scene.worker.tell(ENDED)
         scene.now += 0.1
     assert scene.used() == 3
+
+
+async def test_it_tells_how_far_it_is_behind_until_it_is_so_no_more() -> None:
+    scene = Scene()
+    for lag in (0.0, 0.3, 0.4, 0.0, 0.0):
+        scene.lag = lag
+        scene.worker.look_back()
+    assert [message for message, _ in scene.sent] == [Behind(0.3), Behind(0.4), Behind(0.0)]
