@@ -8,7 +8,10 @@ new -> Astray        what comes for calls of the old one
     <- end of file   it has ended: what it may have left open is the new one's
 
 Until `Taken` the old one can go on as if nothing had been, and does so when the new one is gone; after it, it reads again
-so that its calls can end, but takes no new ones.
+so that its calls can end, but takes no new ones. Unless there is a third that reads: when the middle one is killed,
+
+oldest -> Handed     to whoever answers at the control socket, without sockets: it goes on with these calls
+    <- Taken         what comes for them is passed on from there
 """
 
 from __future__ import annotations
@@ -51,6 +54,8 @@ PATIENCE = 30.0
 """Seconds in which the sockets that are handed over have to be taken."""
 LAST_WORDS = 5.0
 """Seconds for closing what a process that has ended left open, should we be stopped meanwhile."""
+ORPHANED = 2.0
+"""Seconds in which a process says so that lives on while the one between it and us was killed."""
 LOOK = 0.2
 """Seconds between two looks at them."""
 
@@ -74,6 +79,8 @@ class Swap:
         self.http = ""
         self.handed: tuple[Link, Handed] | None = None
         self.predecessor: Predecessor | None = None
+        self.orphan: asyncio.Future[tuple[Link, Handed]] = asyncio.get_running_loop().create_future()
+        """The one before the process before us, once that is gone."""
         self.is_free = asyncio.Event()
         """Set: no process before us needs us."""
         self.is_free.set()
@@ -160,6 +167,10 @@ class Swap:
                     return
                 self.successor = one
                 self.start(self.hand_over(one))
+            case Handed() if not self.orphan.done():
+                self.orphan.set_result((one, letter))
+                if self.adoption is None:
+                    self.adoption = self.start(self.adopt())
             case Taken(http) if one is self.successor:
                 self.succeeded(*http)
             case Astray():
@@ -193,18 +204,22 @@ class Swap:
         self.door.pause()
         listening = self.engine.sockets()
         listening += [(f"{HTTP}{self.exchange.settings.api.listen}", opened) for opened in self.door.others()]
-        letter = Handed(
+        one.send(self.all_of_ours([listen for listen, _ in listening]), [opened for _, opened in listening])
+
+    def all_of_ours(self, listens: list[str]) -> Handed:
+        return Handed(
             engines=[self.engine.name, *self.engine.core.others],
-            listens=[listen for listen, _ in listening],
+            listens=listens,
             places=[str(listen) for listen in self.engine.listen],
             calls=[*self.exchange.own_calls(), *(self.calls_before or [])],
         )
-        one.send(letter, [opened for _, opened in listening])
 
     def succeeded(self, host: str, port: int) -> None:
-        """Another process has taken our place."""
-        self.is_succeeded = True
+        """Another process has taken our place, or that of the one which had."""
         self.gate.move(host, port)
+        if self.is_succeeded:
+            return
+        self.is_succeeded = True
         if self.control is not None:
             self.control.deafen()
         self.engine.succeeded()
@@ -224,21 +239,40 @@ class Swap:
             self.start(self.take_back())
 
     async def adopt(self) -> None:
-        """The process before us has ended."""
-        calls = self.calls_before or []
+        """The process before us has ended; if it was killed, the one before that may go on without it."""
+        calls = frozenset(self.calls_before or [])
         if self.handed is not None:
             await self.handed[0].until_gone(LAST_WORDS)
+            if len(self.handed[1].engines) > 1:
+                await asyncio.wait([self.orphan], timeout=ORPHANED)
         if self.predecessor is not None:
             self.predecessor.is_gone()
         self.handed = self.predecessor = None
-        await self.exchange.adopt(frozenset(calls))
-        self.is_free.set()
+        if self.orphan.done():
+            calls -= frozenset(self.look_after(*self.orphan.result()).calls)
+        await self.exchange.adopt(calls)
+        if self.handed is None:
+            self.is_free.set()
+
+    def look_after(self, one: Link, letter: Handed) -> Handed:
+        """A process goes on with its calls, and we are all that it has."""
+        assert self.door is not None
+        log.warning("looks after the process before the one that is gone", its_calls=len(letter.calls))
+        self.handed, self.adoption = (one, letter), None
+        self.orphan = asyncio.get_running_loop().create_future()
+        self.is_free.clear()
+        self.know_predecessor()
+        one.send(Taken(self.door.address))
+        return letter
 
     async def take_back(self) -> None:
         """The one that wanted our place, or had it, is gone: read again."""
         assert self.door is not None
         log.error("the process that was to replace this one is gone", calls=len(self.exchange.calls.live))
-        self.successor = None
+        self.successor = self.next_successor() if self.is_succeeded else None
+        if self.successor is not None:
+            self.successor.send(self.all_of_ours([]))
+            return
         if self.door.paused:
             await self.engine.resume()
             await self.door.resume()
@@ -247,6 +281,14 @@ class Swap:
             self.exchange.drain()
             if self.control is not None:
                 self.control.listen()
+
+    def next_successor(self) -> Link | None:
+        """The process that has taken the place of the one that had ours; None: it had it to the last."""
+        try:
+            end = link.connect(self.path) if self.path else None
+        except OSError:
+            return None
+        return None if end is None else Link(end, self.heard, self.lost)
 
     def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
@@ -273,7 +315,8 @@ class Swap:
         self.is_closing = True
         if self.control is not None:
             self.control.close()
-        if self.handed is not None:
-            self.handed[0].close()
+        for one in (self.handed[0] if self.handed is not None else None, self.successor):
+            if one is not None:
+                one.close()
         for task in self.tasks:
             task.cancel()

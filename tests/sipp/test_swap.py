@@ -262,6 +262,42 @@ async def test_the_oldest_of_three_is_killed_and_the_one_after_it_has_its_call(t
             await server.stop()
 
 
+async def test_the_middle_one_of_three_is_killed_and_nobody_s_call_suffers(tmp_path: Path) -> None:
+    """The newest goes on with the calls of the one that is gone, and passes on what comes for those of the oldest."""
+    async with TwoPhones() as old, TwoPhones() as middle, TwoPhones() as new:
+        uris = dict(
+            zip(("2001", "2002", "2003", "2004", "2005", "2006"), old.uris + middle.uris + new.uris, strict=True)
+        )
+        server = Server(tmp_path, uris)
+        async with server:
+            document, call_id = await bridged(server)
+            async with replaced(server) as second:
+                other = await server.create("2003")
+                other_id = (await server.connect(other, "2004"))["call_id"]
+                await server.reaches(other, other_id, "bridged")
+                async with replaced(server) as third:
+                    second.tell(signal.SIGKILL)
+                    await third.says("calls of a killed process taken over")
+                    await third.says("looks after the process before the one that is gone")
+                    newest = await server.create("2005")
+                    newest_id = (await server.connect(newest, "2006"))["call_id"]
+                    await server.reaches(newest, newest_id, "bridged")
+                    for phones, its, its_id in (
+                        (old, document, call_id),
+                        (middle, other, other_id),
+                        (new, newest, newest_id),
+                    ):
+                        phones.b.tell(signal.SIGTERM)
+                        await phones.a.says("^ended .*the other side hung up")
+                        record = await server.ended(its, its_id)
+                        assert (record["result"], record["ended_by"]) == ("success", "b")
+                    await ended(server)
+                    await third.says('"event": "the process before this one has ended"')
+                    server.process = third.process
+                    await server.nothing_lives()
+                    await server.stop()
+
+
 async def test_drain_by_command(tmp_path: Path) -> None:
     async with TwoPhones() as phones, phones.server(tmp_path) as server:
         await bridged(server)
