@@ -34,6 +34,8 @@ from tests.bench.size import Size
 T = TypeVar("T")
 Part = Callable[[Board, Size], None]
 
+LOWER = 0.93
+"""From a rate that was not held to the next."""
 HELD = "bridged calls, none failed, held"
 FOUND = "bridged calls, none failed, for a while"
 FOUND_CPU = "CPU of a call at that rate, all of the server"
@@ -163,7 +165,7 @@ def of_calls(board: Board, size: Size) -> None:
             board.tell(HELD, held.rate, "/s", number + 1, goal=Goal("≥", 2500), note=note)
             board.tell(HELD_CPU, 1e3 * held.each, "ms", goal=Goal("≤", 0.38))
             return
-        rate *= 0.85
+        rate *= LOWER
     board.fail(HELD, workers.describe(held), Goal("≥", 2500))
 
 
@@ -277,7 +279,7 @@ def of_talking_calls(board: Board, size: Size) -> None:
     except (talking.TooLongError, TimeoutError) as error:
         board.fail(name, str(error) or "the calls did not end in time", goal)
         return
-    for step in found.steps[:1]:
+    for step in (found.few, *found.steps):
         what = f"memory of each of {step.talking} talking calls, all of the server"
         note = "with all that is kept for late messages, and what making them has left free"
         board.tell(what, step.memory / step.talking / 1000, "kB", note=note)
@@ -336,12 +338,12 @@ PARTS: dict[str, Plan] = {
     "registrar": Plan(of_the_registrar, 120),
     "wire": Plan(of_the_wire, 30),
     "http": Plan(of_http, 90),
-    "calls": Plan(of_calls, 420),
+    "calls": Plan(of_calls, 540),
     "overhead": Plan(of_the_overhead, 420),
     "overload": Plan(of_overload, 90),
     "latency": Plan(of_latency, 90),
     "sippy": Plan(SIPPY, 120),
     "controllers": Plan(CONTROLLERS, 120),
     "workers": Plan(of_workers, 300),
-    "talking": Plan(of_talking_calls, 480),
+    "talking": Plan(of_talking_calls, 900),
 }

@@ -45,6 +45,7 @@ class Step(NamedTuple):
 
 
 class Found(NamedTuple):
+    few: Step
     steps: list[Step]
     cpu: dict[int, float]
     """Seconds of CPU of a short call, beside how many that talk; medians of rounds that take turns."""
@@ -119,6 +120,7 @@ async def measure(directory: Path, numbers: tuple[int, ...], rounds: int, linger
             table.empty = table.stage.resident()
         rate = SHARE / max(cost, LEAST)
         await few.fill(numbers[0], rate)
+        beginning = few.step()
         steps = []
         trouble = ""
         for place, number in enumerate(numbers[1:]):
@@ -134,7 +136,7 @@ async def measure(directory: Path, numbers: tuple[int, ...], rounds: int, linger
         for _ in range(rounds):
             for table in tables:
                 costs[table.talking].append(await table.short(max(5, int(FURTHER * scale)), rate))
-        return Found(steps, {number: median(each) for number, each in costs.items()}, trouble)
+        return Found(beginning, steps, {number: median(each) for number, each in costs.items()}, trouble)
 
 
 async def offer(stage: Stage, contact: str, number: int, rate: float) -> Load:
