@@ -147,8 +147,14 @@ class KeptCalls:
     def write(self) -> None:
         """What is urgent is safe from a kill when this returns: only then may go out what the core sends."""
         ledger = self.ledger
-        if ledger is not None and ledger.urgent:
+        if ledger is None or not ledger.urgent:
+            return
+        try:
             self.put(ledger, ledger.due())
+        except Exception:
+            # The fault of one call, or of ours: all calls go on, and are written anew.
+            log.exception("calls are not safe from a kill")
+            ledger.write_anew()
 
     @property
     def waits(self) -> bool:

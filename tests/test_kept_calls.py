@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from c2c_b2bua.b2bua import B2bua
@@ -131,3 +133,58 @@ def test_what_a_full_disk_has_refused_is_written_once_there_is_room(
     player.play(HUNG_UP)
     player.finish()
     assert player.record.ended_by == "b"
+
+
+def test_what_cannot_be_written_stops_no_call(player: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is written once it can be."""
+    first, _, rest = bridged().partition("B -> 200")
+    monkeypatch.setattr(player.kept.journal, "write", lambda changed: 1 / 0)
+    player.play(first)
+    monkeypatch.undo()
+    player.play(f"B -> 200{rest}")
+    player.crash()
+    player.kept.release(player.news.append)
+    player.play(HUNG_UP)
+    player.finish()
+
+
+BUSY = "B -> 486\nB <- ACK\nA <- BYE\nA -> 200"
+
+
+class Umlauts(Kept):
+    """Phones that write Latin-1 where SIP wants UTF-8, in one place."""
+
+    before, after = "", ""
+
+    def feed(self, leg: str, text: str) -> None:
+        super().feed(leg, text.replace(self.before, self.after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "end"),
+    [
+        (" 200 Fine", " 200 Gut gel\udcf6st", HUNG_UP),
+        (" 486 No", " 486 Besetzt f\udcfcr alle", BUSY),
+        ("To: <", 'To: "J\udcfcrgen" <', HUNG_UP),
+        ("Contact: <", 'Contact: "J\udcfcrgen" <', HUNG_UP),
+        ("Record-Route: <", 'Record-Route: "J\udcfcrgen" <', HUNG_UP),
+        ("s=-", "s=\udcfc", HUNG_UP),
+        ("CSeq: 1 BYE", 'CSeq: 1 BYE\r\nReason: Q.850;cause=16;text="J\udcfcrgen legt auf"', HUNG_UP),
+    ],
+)
+def test_what_is_no_text_is_kept_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str, end: str
+) -> None:
+    monkeypatch.setattr(Umlauts, "before", before)
+    monkeypatch.setattr(Umlauts, "after", after)
+    player = Umlauts(tmp_path / "calls")
+    begun, _, joined = bridged().partition("B -> 200")
+    player.play(begun)
+    if end == HUNG_UP:
+        player.play(f"B -> 200{joined}")
+        player.crash()
+        player.kept.release(player.news.append)
+    player.play(end)
+    player.finish()
+    player.kept.save()
+    json.loads(msgspec.json.encode(player.record))

@@ -30,7 +30,7 @@ from c2c_b2bua.call.delayed_offer import hold
 from c2c_b2bua.call.news import LegAnswered, LegRinging
 from c2c_b2bua.dialog import events, referral
 from c2c_b2bua.dialog.leg import UP
-from c2c_b2bua.sip.reason import Why, cause_of
+from c2c_b2bua.sip.reason import Why, cause_of, legible
 from c2c_b2bua.transaction.actions import StartTimer, Work
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def told(call: Call, event: events.Notified, now: float) -> Work:
         return [*work, *call.end("a", LOST_SIGHT, now)] if event.is_last else work
     b.sip_code, b.sip_reason = event.status, event.reason
     if event.status >= 300:
-        return [*work, *call.end("b", Why(cause_of(event.status), event.status, event.reason), now)]
+        return [*work, *call.end("b", Why(cause_of(event.status), event.status, legible(event.reason)), now)]
     b.answered_at = now
     return [*work, call.news(LegAnswered, now, "b"), *call.bridged(now), *call.end("a", HANDED_OVER, now)]
 

@@ -31,7 +31,7 @@ from c2c_b2bua.dialog import events
 from c2c_b2bua.dialog.info import answer_info
 from c2c_b2bua.dialog.leg import UP, Leg
 from c2c_b2bua.sdp import SessionDescription, held_answer, held_offer, session_lines
-from c2c_b2bua.sip.reason import Why, cause_of
+from c2c_b2bua.sip.reason import Why, cause_of, legible
 from c2c_b2bua.transaction.actions import StartTimer, Work
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def not_told(call: Call, event: events.Rerefused, now: float) -> Work:
         # We own the Call-ID of both legs, so ours is the longer of the two delays: 2.1 to 4 seconds in steps of 10 ms.
         delay = 2.1 + call.tokens.number(191) / 100
         return [StartTimer(call.id, f"glare {event.leg}", now + delay)]
-    return call.end("a" if event.leg == "a" else "b", Why(cause_of(status), status, event.response.reason), now)
+    return call.end("a" if event.leg == "a" else "b", Why(cause_of(status), status, legible(event.response.reason)), now)
 
 
 def without_connection(description: SessionDescription) -> SessionDescription:

@@ -36,7 +36,7 @@ from c2c_b2bua.recording.tape import (
     without_passwords,
 )
 from c2c_b2bua.sip.flow import Flow, Interfaces, Target
-from c2c_b2bua.sip.reason import HUNG_UP, Why
+from c2c_b2bua.sip.reason import HUNG_UP, Why, in_unicode
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send, Work
 from c2c_b2bua.transaction.layer import Machine, same_peer
@@ -242,5 +242,7 @@ def outputs(actions: Iterable[Action], core: B2bua) -> list[Output]:
             hop = action.hop
             found.append(Output(locate=f"{hop.host} {hop.port or '-'} {hop.transport or '-'}"))
         elif isinstance(action, CallNews):
-            found.append(Output(news=type(action).__name__, told=msgspec.json.decode(encoder.encode(action))))
+            found.append(
+                Output(news=type(action).__name__, told=in_unicode(msgspec.to_builtins(action, str_keys=True)))
+            )
     return found

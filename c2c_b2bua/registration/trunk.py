@@ -24,6 +24,7 @@ from c2c_b2bua.registration.registration import (
 )
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.sip.phrases import REASON_PHRASES
+from c2c_b2bua.sip.reason import legible
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.sip.uri import Uri
 from c2c_b2bua.transaction.actions import Action, SendRequest, StartTimer, Work
@@ -201,7 +202,7 @@ class TrunkLine:
 
     def tell(self, now: float) -> Work:
         """How it stands, if that is news."""
-        reason = self.registered_reason or self.missed_reason
+        reason = legible(self.registered_reason or self.missed_reason) or ""
         found = TrunkChanged(
             self.order.trunk, self.told.at, self.is_registered, self.is_there, reason, self.until, self.again_at
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -95,6 +97,8 @@ def print_reasons(cause: str, status: int | None) -> tuple[str, ...]:
     return (said, f"SIP;cause={status};text={quote(REASON_PHRASES.get(status, cause))}")
 
 
+NO_CHARACTER = re.compile("[\ud800-\udfff]")
+"""What stands in text for a byte that is no UTF-8."""
 HUNG_UP = Why("NORMAL_CLEARING")
 ELSEWHERE = Why("LOSE_RACE", 487, "answered elsewhere")
 
@@ -113,7 +117,7 @@ def why_of(status: int, message: Message, text: str) -> Why:
     """The end that a final response means: a Q.850 cause in its Reason header goes before the code's own."""
     said = said_in(message)
     retry_after = delta_seconds(message.get("Retry-After")) if status == 503 else None
-    return Why(said.cause if said else cause_of(status), status, text or (said.text if said else None), retry_after)
+    return Why(said.cause if said else cause_of(status), status, legible(text) or (said.text if said else None), retry_after)
 
 
 def legible(text: str | None) -> str | None:
@@ -121,6 +125,18 @@ def legible(text: str | None) -> str | None:
     if text is None or text.isprintable():
         return text
     return CONTROL_PATTERN.sub("", text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def in_unicode(said: Any) -> Any:
+    """The same with U+FFFD for bytes that are no UTF-8, in all text of it: in lists, tuples and dictionaries, too."""
+    match said:
+        case str():
+            return NO_CHARACTER.sub("\ufffd", said)
+        case list() | tuple():
+            return [*map(in_unicode, said)]
+        case dict():
+            return {in_unicode(key): in_unicode(value) for key, value in said.items()}
+    return said
 
 
 def word_of(number: int) -> str:
@@ -142,7 +158,7 @@ def said_in(message: Message) -> Why | None:
         text = parameters.get("cause") or ""
         if not (text.isascii() and text.isdecimal() and len(text) <= 3):
             continue
-        number, words = int(text), unquote(parameters.get("text") or "") or None
+        number, words = int(text), legible(unquote(parameters.get("text") or "")) or None
         match protocol.strip().upper():
             case "Q.850":
                 return Why(word_of(number), None, words)

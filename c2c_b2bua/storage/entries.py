@@ -1,4 +1,4 @@
-"""Entries of a file that is only appended to: each a head (length, checksum) and what it says.
+"""Entries of a file that is only appended to: each a head (length, checksum) and what it says, as msgpack.
 
 One that a kill or a power cut left half written is known by that, and so is what lies behind it.
 """
@@ -9,7 +9,20 @@ from collections.abc import Iterator
 from struct import Struct
 from zlib import adler32
 
+import msgspec
+
+from c2c_b2bua.sip.reason import in_unicode
+
 HEAD = Struct(">II")
+encode = msgspec.msgpack.Encoder().encode
+
+
+def encoded(said: object) -> bytes:
+    """As msgpack, which knows only text that is Unicode: what phones say need not be."""
+    try:
+        return encode(said)
+    except UnicodeEncodeError:
+        return encode(in_unicode(msgspec.to_builtins(said, builtin_types=(bytes,))))
 
 
 def framed(said: bytes) -> bytes:

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from c2c_b2bua.storage import entries
-from c2c_b2bua.storage.entries import HEAD, framed
+from c2c_b2bua.storage.entries import HEAD, encoded, framed
 from c2c_b2bua.storage.mapped_file import WINDOW, MappedFile
 
 MAGIC = b"c2c calls 4\n"
@@ -37,7 +37,6 @@ Found = dict[int, msgspec.Raw]
 Entry = tuple[list[str], dict[str, Found]]
 """Calls that are dropped, then parts of others."""
 
-encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Entry).decode
 log = structlog.get_logger()
 
@@ -55,7 +54,7 @@ class File(MappedFile):
 
     def write(self, dropped: Sequence[str], changed: Mapping[str, Parts]) -> None:
         """Append an entry. OSError, and then nothing was appended."""
-        data = framed(encode((dropped, changed)))
+        data = framed(encoded((dropped, changed)))
         place = self.append(data) << 32 | len(data)
         places = self.places
         for call_id in changed:

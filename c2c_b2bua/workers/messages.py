@@ -19,7 +19,7 @@ from c2c_b2bua.call.news import (
 from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.call.record import CallRecord, LegName
 from c2c_b2bua.config import Sip
-from c2c_b2bua.sip.reason import legible
+from c2c_b2bua.storage.entries import encoded
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -158,15 +158,10 @@ KINDS: tuple[type[CallNews], ...] = (
 )
 NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 decode = [msgspec.msgpack.Decoder(kind).decode for kind in KINDS]
-encode = msgspec.msgpack.Encoder().encode
 
 
 def told(news: CallNews) -> Told:
-    if isinstance(news, TransferAsked):
-        # The phone's own words, which need not be text.
-        replaces, target = legible(news.replaces) or "", legible(news.target) or ""
-        news = msgspec.structs.replace(news, replaces=replaces, target=target)
-    return Told(NUMBERS[type(news)], msgspec.Raw(encode(news)))
+    return Told(NUMBERS[type(news)], msgspec.Raw(encoded(news)))
 
 
 def news_of(message: Told) -> CallNews:

@@ -54,7 +54,7 @@ class Player:
 
     def feed(self, leg: str, text: str) -> None:
         flow = Flow(self.interface, self.ends[leg].host, self.ends[leg].port)
-        self.take(self.core.receive(text.encode(), flow, self.now))
+        self.take(self.core.receive(text.encode("utf-8", "surrogateescape"), flow, self.now))
 
     def pass_time(self, seconds: float) -> None:
         until = self.now + seconds

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from c2c_b2bua.call.news import CallEnded
+import msgspec
+
+from c2c_b2bua.call.news import CallEnded, LegFailed
 from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.phone import Manners, Phone
-from c2c_b2bua.recording.recorder import Recorded, Recorder
+from c2c_b2bua.recording.recorder import Recorded, Recorder, outputs
 from c2c_b2bua.recording.replay import Replay
+from c2c_b2bua.recording.tape import Output
 from c2c_b2bua.sip.flow import Flow, Interface, Interfaces, Target
+from c2c_b2bua.sip.reason import Why
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action, Locate, Send
 from tests.call.ladder import bridged
@@ -152,3 +156,11 @@ def test_a_datagram_that_comes_back_is_part_of_its_call() -> None:
     file = b"\n".join(action.line for action in actions if isinstance(action, Recorded))
     assert b'"undelivered"' in file
     assert Replay(file + b"\n").play() is None
+
+
+def test_what_a_phone_says_need_be_no_text() -> None:
+    """Latin-1 where SIP wants UTF-8."""
+    failed = LegFailed("c2c-1", 5.0, "b", "carrier", Why("USER_BUSY", 486, "Besetzt f\udcfcr alle"), False)
+    (output,) = outputs([failed], Recorder(interfaces_at(5060), Tokens(b"engine")))
+    assert output.told["why"]["text"] == "Besetzt f\ufffdr alle"
+    assert msgspec.json.decode(msgspec.json.encode(output), type=Output) == output

@@ -251,6 +251,13 @@ def test_refused_is_said_and_left_alone_for_an_hour(status: int, reason: str) ->
     assert play.state == (True, "")
 
 
+def test_a_refusal_in_latin_1_can_be_read() -> None:
+    play = Registering()
+    refusal = bytes(answer(play.sent[-1], 403)).replace(b"403 Forbidden", b"403 Gesperrt f\xfcr alle")
+    play.take(play.core.receive(refusal, CARRIER, NOW))
+    assert play.state == (False, "REGISTER: 403 Gesperrt f\ufffdr alle")
+
+
 def test_503_with_retry_after() -> None:
     play = Registering()
     play.answer(503, Retry_After="7")

@@ -198,3 +198,9 @@ def test_a_phone_may_name_what_is_no_text() -> None:
     message = told(asked)
     assert isinstance(message, Told)
     assert news_of(message) == TransferAsked("c2c-1", 5.0, "a", "key", "sip:\ufffd@x", "")
+
+
+def test_why_a_leg_failed_may_be_no_text() -> None:
+    failed = LegFailed("c2c-1", 5.0, "b", "carrier", Why("USER_BUSY", 486, "Besetzt f\udcfcr alle"), False)
+    news = news_of(told(failed))
+    assert news == LegFailed("c2c-1", 5.0, "b", "carrier", Why("USER_BUSY", 486, "Besetzt f\ufffdr alle"), False)
