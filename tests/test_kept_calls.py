@@ -59,6 +59,15 @@ class Kept(Player):
         return [CallEnded(name, self.now, record) for name, record in self.kept.ended.items()]
 
 
+def outlives_a_kill(player: Kept, rest: str) -> None:
+    """B answers, the two are joined, we are killed, B hangs up."""
+    player.play(f"B -> 200{rest}")
+    player.crash()
+    player.kept.release(player.news.append)
+    player.play(HUNG_UP)
+    player.finish()
+
+
 @pytest.fixture
 def player(tmp_path: Path) -> Kept:
     return Kept(tmp_path / "calls")
@@ -127,11 +136,7 @@ def test_what_a_full_disk_has_refused_is_written_once_there_is_room(
     player.play(first)
     assert player.kept.journal.is_failing
     monkeypatch.undo()
-    player.play(f"B -> 200{rest}")
-    player.crash()
-    player.kept.release(player.news.append)
-    player.play(HUNG_UP)
-    player.finish()
+    outlives_a_kill(player, rest)
     assert player.record.ended_by == "b"
 
 
@@ -141,11 +146,7 @@ def test_what_cannot_be_written_stops_no_call(player: Kept, monkeypatch: pytest.
     monkeypatch.setattr(player.kept.journal, "write", lambda changed: 1 / 0)
     player.play(first)
     monkeypatch.undo()
-    player.play(f"B -> 200{rest}")
-    player.crash()
-    player.kept.release(player.news.append)
-    player.play(HUNG_UP)
-    player.finish()
+    outlives_a_kill(player, rest)
 
 
 BUSY = "B -> 486\nB <- ACK\nA <- BYE\nA -> 200"

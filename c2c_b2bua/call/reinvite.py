@@ -168,7 +168,9 @@ def not_told(call: Call, event: events.Rerefused, now: float) -> Work:
         # We own the Call-ID of both legs, so ours is the longer of the two delays: 2.1 to 4 seconds in steps of 10 ms.
         delay = 2.1 + call.tokens.number(191) / 100
         return [StartTimer(call.id, f"glare {event.leg}", now + delay)]
-    return call.end("a" if event.leg == "a" else "b", Why(cause_of(status), status, legible(event.response.reason)), now)
+    return call.end(
+        "a" if event.leg == "a" else "b", Why(cause_of(status), status, legible(event.response.reason)), now
+    )
 
 
 def without_connection(description: SessionDescription) -> SessionDescription:

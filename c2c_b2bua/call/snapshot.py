@@ -78,11 +78,13 @@ class CallSnapshot(Snapshot, frozen=True, gc=False):
 
 
 class CallChange(Snapshot, frozen=True, gc=False):
-    """How a call stands of which a snapshot was written when both its legs were up, and nobody else has been rung since."""
+    """How a call stands of which a snapshot was written when both its legs were up, and nobody else has been rung since.
+
+    Fields of its snapshot, by the same names.
+    """
 
     state: str
-    a: LegChange
-    b: LegChange
+    legs: tuple[LegChange, LegChange]
     bridged_at: float | None
     ended_by: EndedBy | None
     why: Why | None
@@ -192,8 +194,7 @@ def is_of_both(call: Call, keys: tuple[str, str]) -> bool:
 def change_of(call: Call, layer: TransactionLayer) -> CallChange:
     return CallChange(
         call.state,
-        change(call.a, layer),
-        change(call.b, layer),
+        (change(call.a, layer), change(call.b, layer)),
         call.bridged_at,
         call.ended_by,
         call.why,
@@ -234,20 +235,8 @@ def with_rang(kept: CallSnapshot, at: Mapping[str, float]) -> CallSnapshot:
 
 def with_changes(kept: CallSnapshot, since: CallChange) -> CallSnapshot:
     """The snapshot, with what has happened since."""
-    a, b = kept.legs
-    return msgspec.structs.replace(
-        kept,
-        state=since.state,
-        legs=[with_change(a, since.a), with_change(b, since.b)],
-        bridged_at=since.bridged_at,
-        ended_by=since.ended_by,
-        why=since.why,
-        owed=since.owed,
-        backing_off=since.backing_off,
-        tellings=since.tellings,
-        retries=since.retries,
-        relay=since.relay,
-    )
+    legs = [with_change(leg, now) for leg, now in zip(kept.legs, since.legs, strict=True)]
+    return msgspec.structs.replace(kept, **(msgspec.structs.asdict(since) | {"legs": legs}))
 
 
 def changed(order: CallOrder, change: Callable[[Party], Party]) -> CallOrder:

@@ -117,7 +117,9 @@ def why_of(status: int, message: Message, text: str) -> Why:
     """The end that a final response means: a Q.850 cause in its Reason header goes before the code's own."""
     said = said_in(message)
     retry_after = delta_seconds(message.get("Retry-After")) if status == 503 else None
-    return Why(said.cause if said else cause_of(status), status, legible(text) or (said.text if said else None), retry_after)
+    return Why(
+        said.cause if said else cause_of(status), status, legible(text) or (said.text if said else None), retry_after
+    )
 
 
 def legible(text: str | None) -> str | None:
