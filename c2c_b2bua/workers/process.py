@@ -16,8 +16,8 @@ def spare_collector() -> None:
     """Once all is there that lives as long as the process: the collector need not look at it again.
 
     Calls are freed by reference counts; the collector is there for the rare cycle, and would else walk all calls all
-    the time.
+    the time. What is new it looks at in small pieces: 50 000 objects at a time were 20 to 40 ms in which nothing else was done.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 50)
+    gc.set_threshold(5_000, 500, 50)
