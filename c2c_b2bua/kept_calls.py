@@ -16,7 +16,6 @@ from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.call.snapshot import (
     RECORD,
     STATE,
-    Parts,
     decode_record,
     decode_snapshot,
     read,
@@ -147,14 +146,8 @@ class KeptCalls:
     def write(self) -> None:
         """What is urgent is safe from a kill when this returns: only then may go out what the core sends."""
         ledger = self.ledger
-        if ledger is None or not ledger.urgent:
-            return
-        try:
-            self.put(ledger, ledger.due())
-        except Exception:
-            # The fault of one call, or of ours: all calls go on, and are written anew.
-            log.exception("calls are not safe from a kill")
-            ledger.write_anew()
+        if ledger is not None and ledger.urgent:
+            self.put(ledger, False)
 
     @property
     def waits(self) -> bool:
@@ -163,24 +156,31 @@ class KeptCalls:
 
     def save(self) -> None:
         """All that the core knows is safe from a kill when this returns."""
-        ledger = self.ledger
-        if ledger is not None:
-            changed = ledger.due() | ledger.rest()
-            self.settle(ledger)
-            for call_id in self.later:
-                changed.setdefault(call_id, {})
-            self.put(ledger, changed)
+        if self.ledger is not None:
+            self.put(self.ledger, True)
 
-    def put(self, ledger: Ledger, changed: dict[str, Parts]) -> None:
-        """Write what has changed of calls."""
-        if ledger.over:
-            self.settle(ledger)
-        if self.later:
-            # Who knows that a call has ended, because legs of it linger, has to know how.
-            for call_id, parts in changed.items():
-                if call_id in self.later:
-                    parts[RECORD] = self.later.pop(call_id)
-        if changed and not self.journal.write(changed):
+    def put(self, ledger: Ledger, is_all: bool) -> None:
+        """Write what has changed of calls: what is urgent, or all."""
+        try:
+            changed = ledger.due()
+            if is_all:
+                changed |= ledger.rest()
+            if ledger.over:
+                self.settle(ledger)
+            if is_all:
+                for call_id in self.later:
+                    changed.setdefault(call_id, {})
+            if self.later:
+                # Who knows that a call has ended, because legs of it linger, has to know how.
+                for call_id, parts in changed.items():
+                    if call_id in self.later:
+                        parts[RECORD] = self.later.pop(call_id)
+            is_kept = not changed or self.journal.write(changed)
+        except Exception:
+            # The fault of one call, or of ours: all calls go on, and are written anew.
+            log.exception("calls are not safe from a kill")
+            is_kept = False
+        if not is_kept:
             ledger.write_anew()
 
     def settle(self, ledger: Ledger) -> None:
@@ -216,3 +216,6 @@ class KeptCalls:
             self.journal.drop(call_id)
         elif call_id in self.journal:
             self.half_done.add(call_id)
+        else:
+            # It has ended before anything of it was written: its record alone would be of no use to anybody.
+            self.later.pop(call_id, None)

@@ -12,11 +12,12 @@ import pytest
 
 from c2c_b2bua.b2bua import B2bua
 from c2c_b2bua.call.news import CallEnded
+from c2c_b2bua.call.order import CallOrder, Party
 from c2c_b2bua.dialog.leg import DOWN, ENDING
 from c2c_b2bua.kept_calls import KeptCalls
-from c2c_b2bua.sip.flow import Interfaces
+from c2c_b2bua.sip.flow import Interface, Interfaces
 from c2c_b2bua.sip.tokens import Tokens
-from c2c_b2bua.transaction.actions import Action
+from c2c_b2bua.transaction.actions import Action, Locate
 from tests.call.ladder import bridged
 from tests.call.player import Player
 
@@ -140,11 +141,34 @@ def test_what_a_full_disk_has_refused_is_written_once_there_is_room(
     assert player.record.ended_by == "b"
 
 
-def test_what_cannot_be_written_stops_no_call(player: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_call_that_ends_before_anything_was_written_nothing_is(tmp_path: Path) -> None:
+    """Its host has no address, and the service had more to do than to write that down."""
+    kept = KeptCalls(tmp_path / "calls", {})
+    core = B2bua(Interfaces([Interface("UDP", "192.0.2.1", 5060)]), Tokens(b"x"), keeps=True)
+    kept.take_over(core, 0.0, lambda actions: None)
+    kept.release(lambda news: None)
+    party = Party(target="1", uri="sip:1@nowhere.example", from_uri="sip:2@192.0.2.1")
+    (locate,) = core.connect(CallOrder(call_id="c2c-1", a=party, b=party), 1.0)
+    assert isinstance(locate, Locate)
+    actions = core.located(locate.ticket, [], 1.0)
+    for action in actions:
+        kept.hear(action)
+    assert [type(action) for action in actions] == [CallEnded]
+    kept.save()
+    kept.forget("c2c-1")
+    assert not kept.half_done
+    kept.close()
+    assert kept.open() == {}
+
+
+@pytest.mark.parametrize("is_all", [False, True])
+def test_what_cannot_be_written_stops_no_call(player: Kept, monkeypatch: pytest.MonkeyPatch, is_all: bool) -> None:
     """And is written once it can be."""
     first, _, rest = bridged().partition("B -> 200")
     monkeypatch.setattr(player.kept.journal, "write", lambda changed: 1 / 0)
     player.play(first)
+    if is_all:
+        player.kept.save()
     monkeypatch.undo()
     outlives_a_kill(player, rest)
 
