@@ -45,8 +45,12 @@ from c2c_b2bua.transaction.transaction import ACCEPTED, COMPLETED, EVENT_OF_STAT
 
 REPEATING = frozenset({"A", "E", "G"})
 """The timers whose work is to send once more what was sent."""
-LASTING = ("A", "E", "B", "F", "H", "L", "M", "J", "D", "I", "K", "ring", "reinvite", "duration")
-"""Timers that nearly always last as long as others of their name; A and E do where nothing is lost."""
+BRIEF = ("A", "E", "B", "F", "H", "L", "M", "J", "D", "I", "K", "ring", "reinvite")
+LASTING = ("session", "duration")
+"""Timers that nearly always last as long as others of their name, the brief ones no longer than what rings may ring.
+
+A and E do where nothing is lost.
+"""
 LONGEST_FIRST = 1024
 """Characters of what is remembered of one of them."""
 OWN_BRANCH = re.compile(rb"([A-Z]+) [^\r\n]* SIP/2\.0\r\nVia: [^\r\n;]*;branch=([A-Za-z0-9.-]+);")
@@ -70,7 +74,7 @@ class TransactionLayer(Sending):
         self.firsts: dict[tuple[str, str | None, str], str] = {}
         """(Call-ID, From tag, CSeq) of a request outside a dialog -> key of the transaction it first came in (§8.2.2.2)."""
         self.most_firsts = MOST_FIRSTS
-        self.timers = Timers(LASTING)
+        self.timers = Timers(BRIEF, LASTING)
         self.acting = ""
         """Key of the machine whose timer acted last: whose fault it was, should that fail."""
         self.others: set[str] = set()
@@ -308,7 +312,7 @@ class TransactionLayer(Sending):
                 out.append(action)
             elif more := carry_out(action, now):
                 work += more
-        if timers.count - timers.gone > timers.swept_to:
+        if timers.count >= timers.sweep_at:
             timers.sweep(self.machine_of)
         self.out = []
         return out

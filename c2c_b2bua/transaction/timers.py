@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush, heapreplace
 
-SWEEP_FROM = 20_000
-"""Timers below which nobody looks for those whose machine is gone."""
+SWEEPS = 20_000
+"""Timers set between two looks for those whose machine is gone, at least: what has to be looked through stays short."""
 Timer = tuple[float, int, str, str]
 """(when, order of setting, key of its machine, name)"""
 
@@ -15,18 +15,21 @@ Timer = tuple[float, int, str, str]
 class Timers:
     """A heap of what is due next.
 
-    Timers with a name of `lasting` wait in a queue of that name, of which only the first one is on the heap;
-    should one be due before the last of its queue, it goes on the heap by itself.
+    Timers with a name of `brief` or `lasting` wait in a queue of that name, of which only the first one is on the heap;
+    should one be due before the last of its queue, it goes on the heap by itself. Those of `brief` are not swept: most
+    have machines that live until then, or nearly so.
     """
 
-    __slots__ = ("count", "gone", "heap", "queues", "swept_to")
+    __slots__ = ("count", "gone", "heap", "lasting", "queues", "sweep_at")
 
-    def __init__(self, lasting: Iterable[str]) -> None:
+    def __init__(self, brief: Iterable[str], lasting: Iterable[str] = ()) -> None:
         self.heap: list[Timer] = []
-        self.queues: dict[str, deque[Timer]] = {name: deque() for name in lasting}
+        self.lasting = tuple(lasting)
+        self.queues: dict[str, deque[Timer]] = {name: deque() for name in (*brief, *self.lasting)}
         self.count = self.gone = 0
         """How many were ever set, and are not any more."""
-        self.swept_to = SWEEP_FROM
+        self.sweep_at = SWEEPS
+        """The `count` at which a sweep is due."""
 
     def __len__(self) -> int:
         return self.count - self.gone
@@ -74,13 +77,13 @@ class Timers:
 
     def sweep(self, is_there: Callable[[str], object]) -> None:
         """Drop those whose machine is gone."""
-        heap = [timer for timer in self.heap if not self.is_first(timer) and is_there(timer[2])]
-        size = len(heap)
-        for name, queue in self.queues.items():
-            self.queues[name] = kept = deque(timer for timer in queue if is_there(timer[2]))
-            size += len(kept)
-            heap += [*kept][:1]
-        heapify(heap)
-        self.heap[:] = heap
-        self.gone = self.count - size
-        self.swept_to = max(SWEEP_FROM, 2 * size)
+        queues = self.queues
+        first = {id(queue[0]) for queue in queues.values() if queue}
+        alone = [timer for timer in self.heap if id(timer) not in first and is_there(timer[2])]
+        for name in self.lasting:
+            queues[name] = deque([timer for timer in queues[name] if is_there(timer[2])])
+        self.heap[:] = alone + [queue[0] for queue in queues.values() if queue]
+        heapify(self.heap)
+        left = len(alone) + sum(len(queues[name]) for name in self.lasting)
+        self.gone = self.count - len(alone) - sum(map(len, queues.values()))
+        self.sweep_at = self.count + max(SWEEPS, 4 * left)

@@ -12,7 +12,7 @@ from c2c_b2bua.call.record import CallRecord
 from c2c_b2bua.sip.flow import Interfaces
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Forget, Send, Work
-from c2c_b2bua.transaction.layer import LASTING
+from c2c_b2bua.transaction.layer import BRIEF, LASTING
 from c2c_b2bua.transaction.timers import Timers
 from tests.call.ladder import Ladder, ladders
 from tests.call.phone_memory import PORTS
@@ -77,7 +77,7 @@ class Without(Timers):
     """Some timers are never set."""
 
     def __init__(self, *names: str) -> None:
-        super().__init__(LASTING)
+        super().__init__(BRIEF, LASTING)
         self.never = names
 
     def set(self, at: float, key: str, name: str) -> None:

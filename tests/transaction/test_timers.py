@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from c2c_b2bua.transaction.timers import SWEEP_FROM, Timers
+from c2c_b2bua.transaction.timers import SWEEPS, Timers
 
 SOME = st.lists(st.tuples(st.floats(0, 100), st.sampled_from("ABKx")), max_size=40)
 
@@ -29,14 +29,32 @@ def test_the_first_that_is_due_comes_first_and_equals_in_the_order_they_were_set
 
 
 @given(SOME, st.integers(0, 40))
-def test_a_sweep_leaves_what_lives(some: list[tuple[float, str]], living: int) -> None:
-    timers = Timers(("B", "K"))
+def test_a_sweep_leaves_what_lives_and_what_is_brief(some: list[tuple[float, str]], living: int) -> None:
+    timers = Timers(("B",), ("K",))
     for number, (at, name) in enumerate(some):
         timers.set(at, str(number), name)
+    brief = {str(number) for number, (_, name) in enumerate(some) if name == "B"}
+    alone = {key for _, _, key, _ in timers.heap} - {key for _, _, key, _ in [*timers.queues["B"]][:1]}
+    left = {str(number) for number in range(min(living, len(some)))} | (brief - alone)
     timers.sweep(lambda key: int(key) < living)
-    assert len(timers) == len([*timers]) == min(living, len(some))
-    assert {key for _, key in popped(timers)} == {str(number) for number in range(min(living, len(some)))}
-    assert timers.swept_to == SWEEP_FROM
+    assert len(timers) == len([*timers]) == len(left)
+    assert popped(timers) == sorted(
+        ((at, str(number)) for number, (at, _) in enumerate(some) if str(number) in left), key=lambda one: one[0]
+    )
+
+
+def test_the_more_is_left_the_later_is_the_next_sweep() -> None:
+    timers = Timers((), ("K",))
+    for number in range(SWEEPS):
+        assert timers.count < timers.sweep_at
+        timers.set(float(number), str(number), "K")
+    assert timers.count == timers.sweep_at
+    timers.sweep(lambda key: False)
+    assert (len(timers), timers.sweep_at) == (0, 2 * SWEEPS)
+    for number in range(SWEEPS):
+        timers.set(float(number), str(number), "K")
+    timers.sweep(lambda key: True)
+    assert (len(timers), timers.sweep_at) == (SWEEPS, 6 * SWEEPS)
 
 
 def test_timers_of_a_lasting_name_stay_off_the_heap() -> None:
