@@ -42,6 +42,7 @@ from pathlib import Path
 
 import msgspec
 
+from c2c_b2bua.workers.process import THRESHOLDS
 from tests.bench.board import HEAD, Board, Row, as_line, from_line, print_json
 from tests.bench.parts import PARTS
 from tests.bench.processes import CORES, adopt_orphans, end_children, machine_seconds
@@ -122,7 +123,7 @@ def arguments() -> argparse.Namespace:
 def play(name: str, size: str, earlier: str | None) -> None:
     """One part, in this process; its rows are printed for the other one."""
     # As the server sets its collector.
-    gc.set_threshold(50_000, 50, 50)
+    gc.set_threshold(*THRESHOLDS)
     rows = msgspec.json.decode(Path(earlier).read_bytes(), type=list[Row]) if earlier else []
     board = Board(name, lambda row: print(as_line(row), flush=True), rows)
     PARTS[name].play(board, SIZES[size])

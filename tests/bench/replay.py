@@ -15,6 +15,7 @@ from c2c_b2bua.call.order import CallOrder
 from c2c_b2bua.sip.flow import Flow, Interfaces
 from c2c_b2bua.sip.tokens import Tokens
 from c2c_b2bua.transaction.actions import Action
+from c2c_b2bua.workers.process import THRESHOLDS
 from tests.bench.core import INTERFACE, Legs
 
 STEPS = (
@@ -102,7 +103,7 @@ def main() -> None:
     parser.add_argument("--apart", type=float, default=0.02, help="simulated seconds between two calls")
     parser.add_argument("--quiet", action="store_true", help="only play, for a profiler that counts by itself")
     options = parser.parse_args()
-    gc.set_threshold(50_000, 50, 50)
+    gc.set_threshold(*THRESHOLDS)
     tape = record(options.calls)
     gc.collect()
     gc.freeze()
