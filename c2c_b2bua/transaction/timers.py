@@ -78,8 +78,7 @@ class Timers:
     def sweep(self, is_there: Callable[[str], object]) -> None:
         """Drop those whose machine is gone."""
         queues = self.queues
-        first = {id(queue[0]) for queue in queues.values() if queue}
-        alone = [timer for timer in self.heap if id(timer) not in first and is_there(timer[2])]
+        alone = [timer for timer in self.heap if not self.is_first(timer) and is_there(timer[2])]
         for name in self.lasting:
             queues[name] = deque([timer for timer in queues[name] if is_there(timer[2])])
         self.heap[:] = alone + [queue[0] for queue in queues.values() if queue]
