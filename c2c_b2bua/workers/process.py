@@ -22,7 +22,7 @@ def allow_many_files() -> None:
 
 
 def spare_collector() -> None:
-    """Once all is there that lives as long as the process: the collector need not look at it again.
+    """Once all is there that lives as long as the process, on its loop: the collector need not look at it again.
 
     Calls are freed by reference counts; the collector is there for the rare cycle, and would else walk all calls all
     the time. It counts what is made less what is freed, even if that was made long ago: where as many calls end as

@@ -19,13 +19,21 @@ async def test_the_collector_looks_at_what_is_new_though_as_much_is_freed() -> N
             looks.append(gc.get_count()[0])
 
     living = deque(([] for _ in range(50_000)), maxlen=50_000)
+    loop, enough = asyncio.get_running_loop(), asyncio.Event()
+
+    def make_and_free() -> None:
+        living.extend([] for _ in range(200))
+        if len(looks) < 3:
+            loop.call_soon(make_and_free)
+        else:
+            enough.set()
+
     spare_collector()
     gc.callbacks.append(look)
     try:
+        make_and_free()
         async with asyncio.timeout(30):
-            while len(looks) < 3:
-                living.extend([] for _ in range(200))
-                await asyncio.sleep(0)
+            await enough.wait()
     finally:
         gc.callbacks.remove(look)
         gc.unfreeze()
