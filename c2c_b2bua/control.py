@@ -47,8 +47,7 @@ class Control:
     def listen(self) -> None:
         """From now on; where that cannot be, the service goes on without."""
         try:
-            self.listener = link.listen(self.path)
-            self.inode = self.path.stat().st_ino
+            self.listener, self.inode = link.listen(self.path)
         except OSError as error:
             log.warning("no control socket", path=str(self.path), reason=error.strerror or str(error))
             return

@@ -144,11 +144,12 @@ class Swap:
         if self.refusal:
             raise OSError(None, f"the process that runs goes on: {self.refusal}")
         self.door = door
+        if self.control is not None:
+            # Before the process before us hears of it, which then removes its socket from there, if it is still its own.
+            self.control.listen()
         if self.predecessor is not None:
             log.info("replaced a running service", its_calls=len(self.calls_before or []))
             self.predecessor.link.send(Taken(door.address))
-        if self.control is not None:
-            self.control.listen()
 
     # ── handing on ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -271,8 +271,8 @@ def connect(path: Path) -> socket.socket | None:
     return end
 
 
-def listen(path: Path) -> socket.socket:
-    """Listen there, for ourselves only, whatever was there before; OSError."""
+def listen(path: Path) -> tuple[socket.socket, int]:
+    """Listen there, for ourselves only, whatever was there before; the inode is for `forget`. OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -286,21 +286,25 @@ def listen(path: Path) -> socket.socket:
             os.close(folder)
         listener.listen()
         listener.setblocking(False)
+        inode = new.stat().st_ino
         new.rename(path)
     except OSError:
         listener.close()
         raise
-    return listener
+    return listener, inode
 
 
 def forget(path: Path, listener: socket.socket, inode: int) -> None:
-    """Listen no more; the file goes, unless another process has put its own there."""
-    listener.close()
+    """Listen no more; the file goes, unless another process has put its own there.
+
+    In this order: who finds nobody listening there may put its own there at once, and keeps it.
+    """
     try:
         if stat.S_ISSOCK(path.stat().st_mode) and path.stat().st_ino == inode:
             path.unlink()
     except OSError:
-        return
+        pass
+    listener.close()
 
 
 def close_all(sockets: list[socket.socket]) -> None:

@@ -119,7 +119,8 @@ async def test_every_call_of_a_busy_moment_is_made(tmp_path: Path) -> None:
                 await until_complete(server, document, calls)
                 await stop(second)
         assert not re.search(r'"level": "(warning|error)"', server.output()), server.output()
-        assert not re.search(r'"level": "(warning|error)"', "".join([*first.err, *second.err]))
+        said = "\n".join([*first.err, *second.err])
+        assert not re.search(r'"level": "(warning|error)"', said), said
 
 
 async def until_complete(server: Server, document: str, count: int) -> None:

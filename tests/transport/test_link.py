@@ -108,11 +108,9 @@ async def test_the_place_where_they_meet(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 100) / "c2c.db.sock"
     path.parent.mkdir()
     assert link.connect(path) is None
-    first = link.listen(path)
-    inode = path.stat().st_ino
+    first, inode = link.listen(path)
     assert path.stat().st_mode & 0o777 == 0o600
-    second = link.listen(path)
-    other = path.stat().st_ino
+    second, other = link.listen(path)
     end = link.connect(path)
     assert end is not None
     second.setblocking(True)
