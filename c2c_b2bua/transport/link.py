@@ -148,6 +148,8 @@ class Link:
                     self.unsent[0] = (data[sent:], [])
         except BlockingIOError:
             self.loop.add_writer(self.end, self.write)
+        except ConnectionError:
+            self.close()
         except OSError as error:
             self.fail(error)
         else:
@@ -158,6 +160,10 @@ class Link:
         try:
             data, ancillary, _, _ = self.end.recvmsg(READ, socket.CMSG_SPACE(MOST_SOCKETS * DESCRIPTOR))
         except BlockingIOError:
+            return
+        except ConnectionError:
+            # Ended, with something unread of what we said: for `lost` it is the end all the same.
+            self.close()
             return
         except OSError as error:
             self.fail(error)

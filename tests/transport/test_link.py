@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from c2c_b2bua.transport import link
 from c2c_b2bua.transport.link import Answer, Astray, Drain, Drained, Handed, Letters, Link, Relay
@@ -89,6 +90,21 @@ async def test_what_is_no_letter_ends_it(data: bytes) -> None:
         await ends.gone.wait()
     ends.raw.close()
     assert ends.heard.empty()
+
+
+@pytest.mark.parametrize("says_something", ["before", "after"])
+async def test_an_end_that_leaves_something_unread_is_no_fault(says_something: str) -> None:
+    """A process that has ended reads no more; that it has is told by `lost` alone."""
+    ends = Ends()
+    with capture_logs() as logs:
+        if says_something == "before":
+            ends.theirs.send(ASTRAY)
+        ends.raw.close()
+        if says_something == "after":
+            ends.theirs.send(ASTRAY)
+        async with asyncio.timeout(PATIENCE):
+            await ends.gone.wait()
+    assert logs == []
 
 
 async def test_a_stream_of_the_other_process() -> None:
