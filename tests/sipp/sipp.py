@@ -14,7 +14,7 @@ import pytest
 from .ports import LOOPBACK, free_port, is_bound
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "sipp_scenarios"
-LIFETIME = 25
+LIFETIME = 60
 """Seconds until SIPp gives up by itself."""
 PORT_TAKEN = 254
 ENTRY = re.compile(r"-{40,} (\d{4}-\d\d-\d\d [\d:.]+)\n")
