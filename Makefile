@@ -25,7 +25,7 @@ lint: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test system-packages .venv-sippy/.installed
 	$(BIN)/python -m tests.bench
 
-# The same service with its core compiled, a call in it a fifth cheaper; plain where there is no C compiler. It says which it is.
+# The same service with its core compiled, plain where there is no C compiler; it says which it is.
 compiled: .venv-compiled/.installed
 	.venv-compiled/bin/c2c --version
 
