@@ -45,13 +45,15 @@ class Control:
         self.inode = 0
 
     def listen(self) -> None:
-        """From now on; where that cannot be, the service goes on without."""
+        """From now on, in the place of whoever was there; where that cannot be, the service goes on without."""
         try:
-            self.listener, self.inode = link.listen(self.path)
+            listener, inode = link.listen(self.path)
         except OSError as error:
             log.warning("no control socket", path=str(self.path), reason=error.strerror or str(error))
             return
-        asyncio.get_running_loop().add_reader(self.listener, self.accept)
+        self.close_listener()
+        self.listener, self.inode = listener, inode
+        asyncio.get_running_loop().add_reader(listener, self.accept)
 
     def accept(self) -> None:
         assert self.listener is not None
@@ -68,8 +70,14 @@ class Control:
     def deafen(self) -> None:
         """Listen no more; those who are connected stay."""
         if self.listener is not None:
+            # First, as who finds nobody listening there may put its own there at once.
+            link.forget(self.path, self.inode)
+            self.close_listener()
+
+    def close_listener(self) -> None:
+        if self.listener is not None:
             asyncio.get_running_loop().remove_reader(self.listener)
-            link.forget(self.path, self.listener, self.inode)
+            self.listener.close()
             self.listener = None
 
     def close(self) -> None:

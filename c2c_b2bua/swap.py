@@ -280,8 +280,9 @@ class Swap:
         self.gate.open()
         if self.is_succeeded:
             self.exchange.drain()
-            if self.control is not None:
-                self.control.listen()
+        if self.control is not None:
+            # Again, even if it had not taken our place: it may have been killed when its own socket was there already.
+            self.control.listen()
 
     def next_successor(self) -> Link | None:
         """The process that has taken the place of the one that had ours; None: it had it to the last."""

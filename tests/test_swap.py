@@ -1,4 +1,4 @@
-"""One process takes the place of another: what the one has done before the other hears of it."""
+"""One process takes the place of another: at every moment somebody answers at the control socket."""
 
 from __future__ import annotations
 
@@ -11,8 +11,23 @@ from c2c_b2bua.engine import Engine
 from c2c_b2bua.swap import Swap
 from c2c_b2bua.transport.link import Handed, Letters, Taken, connect, forget, listen
 
+DOOR: Any = SimpleNamespace(address=("127.0.0.1", 8000), paused=False)
 
-async def test_its_control_socket_is_there_before_the_one_before_it_leaves(tmp_path: Path) -> None:
+
+def swap_at(path: Path) -> Swap:
+    """Of an engine that does not run; nobody is asked anything."""
+    nobody: Any = SimpleNamespace(calls=SimpleNamespace(live={}), open=lambda: None)
+    return Swap(Engine(Sip(listen=["udp:127.0.0.1:0"])), nobody, nobody, path)
+
+
+def answers(path: Path) -> bool:
+    end = connect(path)
+    if end is not None:
+        end.close()
+    return end is not None
+
+
+async def test_the_new_one_answers_before_the_old_one_leaves(tmp_path: Path) -> None:
     """That one looks whether the socket is its own and takes it away: another's must not come there in between."""
     path = tmp_path / "c2c.db.sock"
     before, inode = listen(path)
@@ -22,21 +37,31 @@ async def test_its_control_socket_is_there_before_the_one_before_it_leaves(tmp_p
         """The process before it hears at once, and lets nobody in any more."""
         said.append(letter)
         assert path.stat().st_ino != inode
-        forget(path, before, inode)
+        forget(path, inode)
+        before.close()
 
-    nobody: Any = None
-    swap = Swap(Engine(Sip(listen=["udp:127.0.0.1:0"])), nobody, nobody, path)
+    swap = swap_at(path)
     told: Any = SimpleNamespace(send=send)
-    handed = Handed([], [], [], [])
-    swap.handed = told, handed
+    swap.handed = told, Handed([], [], [], [])
     predecessor: Any = SimpleNamespace(link=told)
     swap.predecessor = predecessor
-    door: Any = SimpleNamespace(address=("127.0.0.1", 8000))
-    swap.begin(door)
+    swap.begin(DOOR)
     assert said == [Taken(("127.0.0.1", 8000))]
-    end = connect(path)
-    assert end is not None, "nobody can drain or replace this process"
-    end.close()
+    assert answers(path)
+    assert swap.control is not None
+    swap.control.close()
+    assert not path.exists()
+
+
+async def test_the_old_one_answers_again_when_the_new_one_is_killed_before_it_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "c2c.db.sock"
+    swap = swap_at(path)
+    swap.begin(DOOR)
+    killed, _ = listen(path)
+    killed.close()
+    assert not answers(path)
+    await swap.take_back()
+    assert answers(path)
     assert swap.control is not None
     swap.control.close()
     assert not path.exists()

@@ -300,17 +300,13 @@ def listen(path: Path) -> tuple[socket.socket, int]:
     return listener, inode
 
 
-def forget(path: Path, listener: socket.socket, inode: int) -> None:
-    """Listen no more; the file goes, unless another process has put its own there.
-
-    In this order: who finds nobody listening there may put its own there at once, and keeps it.
-    """
+def forget(path: Path, inode: int) -> None:
+    """The file of who listened there goes, unless another process has put its own there."""
     try:
         if stat.S_ISSOCK(path.stat().st_mode) and path.stat().st_ino == inode:
             path.unlink()
     except OSError:
-        pass
-    listener.close()
+        return
 
 
 def close_all(sockets: list[socket.socket]) -> None:

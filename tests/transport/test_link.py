@@ -132,9 +132,11 @@ async def test_the_place_where_they_meet(tmp_path: Path) -> None:
     second.setblocking(True)
     second.accept()[0].close()
     end.close()
-    link.forget(path, first, inode)
+    first.close()
+    link.forget(path, inode)
     assert path.exists()
-    link.forget(path, second, other)
+    second.close()
+    link.forget(path, other)
     assert not path.exists()
     assert os.listdir(path.parent) == []  # noqa: PTH208
     path.write_text("no socket")
