@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/c2c demo
 
 test: $(VENV)/.installed-test system-packages lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check

@@ -13,8 +13,11 @@ import subprocess
 from itertools import count
 from typing import Self
 
+from tests.side_by_side import part
+
 INSIDE, ROUTER = "192.168.77.10", "192.168.77.1"
-numbers = count(os.getpid() % 200)
+NUMBERS = part(0, 250)
+numbers = count(os.getpid())
 
 
 class UnavailableError(Exception):
@@ -25,7 +28,7 @@ class Nat:
     """`with Nat() as nat`: `nat.outside` is our address as the phones see it, `nat.prefix` runs a command among them."""
 
     def __init__(self) -> None:
-        number = next(numbers) % 200
+        number = NUMBERS[next(numbers) % len(NUMBERS)]
         self.outside, self.public = f"10.203.{number}.1", f"10.203.{number}.2"
         self.router, self.inside = f"c2c-router-{os.getpid()}-{number}", f"c2c-phones-{os.getpid()}-{number}"
         self.link = f"c2c{os.getpid() % 10**6}n{number}"

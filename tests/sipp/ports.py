@@ -6,8 +6,10 @@ import random
 import socket
 from pathlib import Path
 
+from tests.side_by_side import part
+
 LOOPBACK = "127.0.0.1"
-RANGE = (20_000, 32_000)
+OURS = part(20_000, 32_000)
 """Linux gives connections ports from 32768 on."""
 given: set[int] = set()
 """Given in this run; none is given twice, so that a late packet of one test never reaches a phone of the next."""
@@ -16,7 +18,7 @@ given: set[int] = set()
 def free_port(step: int = 1) -> int:
     """A port that is free for UDP and TCP, `step - 1` free ones after it."""
     while True:
-        first = random.randrange(*RANGE)
+        first = random.choice(OURS[: len(OURS) - step + 1])
         wanted = range(first, first + step)
         if not given.intersection(wanted) and all(is_free(port) for port in wanted):
             given.update(wanted)
