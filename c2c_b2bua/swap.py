@@ -143,6 +143,9 @@ class Swap:
         """We serve: whoever was before us learns it, and whoever comes after us can. OSError when it is too late."""
         if self.refusal:
             raise OSError(None, f"the process that runs goes on: {self.refusal}")
+        if self.predecessor is None or not self.predecessor.link.is_open:
+            # That one was killed meanwhile: the one before it may have gone back to work.
+            self.require_alone()
         self.door = door
         if self.control is not None:
             # Before the process before us hears of it, which then removes its socket from there, if it is still its own.
@@ -274,15 +277,16 @@ class Swap:
         if self.successor is not None:
             self.successor.send(self.all_of_ours([]))
             return
+        if self.control is not None:
+            # Again, even if it had not taken our place: it may have been killed when its own socket was there already.
+            # And at once, so that nobody else begins who was to take the place of that one.
+            self.control.listen()
         if self.door.paused:
             await self.engine.resume()
             await self.door.resume()
         self.gate.open()
         if self.is_succeeded:
             self.exchange.drain()
-        if self.control is not None:
-            # Again, even if it had not taken our place: it may have been killed when its own socket was there already.
-            self.control.listen()
 
     def next_successor(self) -> Link | None:
         """The process that has taken the place of the one that had ours; None: it had it to the last."""

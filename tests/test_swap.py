@@ -41,7 +41,7 @@ async def test_the_new_one_answers_before_the_old_one_leaves(tmp_path: Path) -> 
         before.close()
 
     swap = swap_at(path)
-    told: Any = SimpleNamespace(send=send)
+    told: Any = SimpleNamespace(send=send, is_open=True)
     swap.handed = told, Handed([], [], [], [])
     predecessor: Any = SimpleNamespace(link=told)
     swap.predecessor = predecessor

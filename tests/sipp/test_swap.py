@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from c2c_b2bua.transport.link import VERSION, Handed, HandOver, Letters, Link, listen
 from tests.command import Command, c2c, run
 from tests.test_cli import TwoPhones, bridged
 
@@ -297,6 +299,28 @@ async def test_the_middle_one_of_three_is_killed_and_nobody_s_call_suffers(tmp_p
                     server.process = third.process
                     await server.nothing_lives()
                     await server.stop()
+
+
+async def test_who_finds_an_older_process_at_work_does_not_begin_beside_it(tmp_path: Path) -> None:
+    """We are the one that is killed just while it hands over, and then the one before that."""
+    server = Server(tmp_path, {})
+    path = Path(f"{tmp_path / 'c2c.db'}.sock")
+    async with AsyncExitStack() as stack:
+
+        def hand_over_and_die(one: Link, letter: Letters, _: list[socket.socket]) -> None:
+            assert letter == HandOver(VERSION)
+            one.send(Handed(["ours", "of the older"], [], [], []))
+            stack.enter_context(listen(path)[0])
+            one.close()
+
+        ours = stack.enter_context(listen(path)[0])
+        new = await stack.enter_async_context(serving(server, "--replace"))
+        end, _ = await asyncio.get_running_loop().sock_accept(ours)
+        Link(end, hand_over_and_die, lambda _: None)
+        outcome = await new.ended()
+    assert outcome.code == 1
+    assert "another process has this database" in outcome.err
+    assert '"event": "ready"' not in outcome.err
 
 
 async def test_drain_by_command(tmp_path: Path) -> None:
