@@ -14,8 +14,9 @@ JQUERY := /usr/share/javascript/jquery/jquery.min.js
 demo: $(VENV)/.installed
 	$(BIN)/c2c demo
 
+# On all cores. Not by loadgroup or loadscope: of tests that have the same name, as Schemathesis gives them, they run one.
 test: $(VENV)/.installed-test system-packages lint
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check

@@ -23,9 +23,6 @@ FRAME = re.compile(r'File "(.*/c2c_b2bua/.*|c2c_b2bua/.*)", line (\d+)')
 MATRIX = 600
 """Seconds that the matrix may take; one minute on a core of its own."""
 
-# What was compiled is there for all of them, and one process of pytest-xdist's is to do that.
-pytestmark = pytest.mark.xdist_group("compiled")
-
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,6 +1,6 @@
 """A router that masquerades, with a phone's network behind it: namespaces, veth pairs, iptables; root is needed.
 
-    this machine 10.203.N.1 ── 10.203.N.2 router 192.168.77.1 ── 192.168.77.10 phones
+    this machine 10.203.N.1 ── 10.203.N.2 router 192.168.M.1 ── 192.168.M.10 phones
 
 From outside only the control ports that were opened are let in; all else has to be an answer.
 """
@@ -13,9 +13,10 @@ import subprocess
 from itertools import count
 from typing import Self
 
-from tests.side_by_side import part
+from tests.side_by_side import PROCESS, part
 
-INSIDE, ROUTER = "192.168.77.10", "192.168.77.1"
+INSIDE, ROUTER = f"192.168.{77 + PROCESS}.10", f"192.168.{77 + PROCESS}.1"
+"""This machine has a route to the phones, for their control ports alone."""
 NUMBERS = part(0, 250)
 numbers = count(os.getpid())
 
