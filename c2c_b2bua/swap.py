@@ -273,9 +273,10 @@ class Swap:
         """The one that wanted our place, or had it, is gone: read again."""
         assert self.door is not None
         log.error("the process that was to replace this one is gone", calls=len(self.exchange.calls.live))
-        self.successor = self.next_successor() if self.is_succeeded else None
-        if self.successor is not None:
-            self.successor.send(self.all_of_ours([]))
+        after = self.next_successor() if self.is_succeeded else None
+        if after is not None:
+            self.successor = after
+            after.send(self.all_of_ours([]))
             return
         if self.control is not None:
             # Again, even if it had not taken our place: it may have been killed when its own socket was there already.
@@ -287,6 +288,8 @@ class Swap:
         self.gate.open()
         if self.is_succeeded:
             self.exchange.drain()
+        # Only now may another one ask for our place.
+        self.successor = None
 
     def next_successor(self) -> Link | None:
         """The process that has taken the place of the one that had ours; None: it had it to the last."""
