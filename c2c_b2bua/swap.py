@@ -282,14 +282,16 @@ class Swap:
             # Again, even if it had not taken our place: it may have been killed when its own socket was there already.
             # And at once, so that nobody else begins who was to take the place of that one.
             self.control.listen()
-        if self.door.paused:
-            await self.engine.resume()
-            await self.door.resume()
+        try:
+            if self.door.paused:
+                await self.engine.resume()
+                await self.door.resume()
+        finally:
+            # Only now may another one ask for our place, and all the more if that has failed.
+            self.successor = None
         self.gate.open()
         if self.is_succeeded:
             self.exchange.drain()
-        # Only now may another one ask for our place.
-        self.successor = None
 
     def next_successor(self) -> Link | None:
         """The process that has taken the place of the one that had ours; None: it had it to the last."""

@@ -9,7 +9,7 @@ from typing import Any
 from c2c_b2bua.config import Sip
 from c2c_b2bua.engine import Engine
 from c2c_b2bua.swap import Swap
-from c2c_b2bua.transport.link import Handed, Letters, Taken, connect, forget, listen
+from c2c_b2bua.transport.link import VERSION, Handed, HandOver, Letters, Refused, Taken, connect, forget, listen
 
 DOOR: Any = SimpleNamespace(address=("127.0.0.1", 8000), paused=False)
 
@@ -54,14 +54,26 @@ async def test_the_new_one_answers_before_the_old_one_leaves(tmp_path: Path) -> 
 
 
 async def test_the_old_one_answers_again_when_the_new_one_is_killed_before_it_says_so(tmp_path: Path) -> None:
+    """Who asks for its place before it is back at work is refused."""
     path = tmp_path / "c2c.db.sock"
     swap = swap_at(path)
-    swap.begin(DOOR)
+    refusals: list[Letters] = []
+
+    async def resume() -> None:
+        another: Any = SimpleNamespace(send=refusals.append)
+        swap.heard(another, HandOver(VERSION), [])
+
+    door: Any = SimpleNamespace(address=("127.0.0.1", 8000), paused=[object()], resume=resume)
+    swap.begin(door)
+    gone: Any = object()
+    swap.successor = gone
     killed, _ = listen(path)
     killed.close()
     assert not answers(path)
     await swap.take_back()
     assert answers(path)
+    assert refusals == [Refused("it is being replaced")]
+    assert swap.successor is None
     assert swap.control is not None
     swap.control.close()
     assert not path.exists()
