@@ -55,9 +55,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def server_with(database: str, directory: Path, extensions: dict[str, str], **calls: object) -> Server:
     server = Server(directory, extensions, calls=calls)
-    storage = f'url = "{database}"\njournal = "{directory / "c2c.calls"}"'
-    server.config.write_text(re.sub(r'(?m)^url = ".*"$', storage, server.config.read_text()))
+    keep_in(database, server)
     return server
+
+
+def keep_in(database: str, server: Server) -> None:
+    """Have it use this database, and keep what it has of its own apart from other servers."""
+    storage = f'url = "{database}"\njournal = "{server.directory / "c2c.calls"}"'
+    server.config.write_text(re.sub(r'(?m)^url = ".*"$', storage, server.config.read_text()))
 
 
 async def test_a_call_is_kept_in_postgresql(tmp_path: Path, database: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import uuid
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from tests.sipp.server import Record, Server
 from tests.sipp.sipp import Sipp
 from tests.sipp.stage import A_NUMBER, B_NUMBER, CUSTOMER
-from tests.sipp.test_postgresql import database  # noqa: F401 (a fixture)
+from tests.sipp.test_postgresql import database, keep_in  # noqa: F401 (a fixture)
 from tests.webhook_receiver import Delivery, Receiver
 
 HOTLINE = "14155550199"
@@ -167,7 +166,7 @@ async def test_a_call_that_outlives_a_kill_is_told_to_its_end(
 async def test_webhooks_in_postgresql(tmp_path: Path, database: str, signal: str) -> None:  # noqa: F811
     async with Sipp("a_busy", tmp_path / "a") as phone:
         server = OmicallServer(tmp_path / "server", {A_NUMBER: phone.uri, B_NUMBER: phone.uri})
-        server.config.write_text(re.sub(r'(?m)^url = ".*"$', f'url = "{database}"', server.config.read_text()))
+        keep_in(database, server)
         server.add(WEBHOOKS)
         receiver = Receiver()
         async with receiver:
