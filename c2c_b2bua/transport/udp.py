@@ -32,6 +32,11 @@ Unreachable = Callable[[Flow, bytes], None]
 MAX_FLOWS = 10_000
 BUFFER = 4 * 1024 * 1024
 LONGEST = 65_536
+REST = 0.005
+"""Seconds that what comes is left to gather while more keeps coming.
+
+Many messages are dealt with together in two thirds of the time that they take one by one, each after a sleep.
+"""
 AT_ONCE = 32
 """Datagrams taken in before they are answered."""
 BATCHES = 8
@@ -69,6 +74,10 @@ class UdpSocket:
         self.is_closed = False
         self.is_paused = True
         """Somebody else reads it."""
+        self.is_listening = False
+        """The loop calls `readable` when something comes."""
+        self.resting: asyncio.TimerHandle | None = None
+        """Calls it instead."""
         self.behind_since: float | None = None
         """By the loop's clock: since then there has always been more than was taken in."""
 
@@ -109,13 +118,13 @@ class UdpSocket:
         """Read no more, and leave what comes to whoever has the socket too; sending goes on."""
         self.is_paused = True
         self.behind_since = None
-        self.loop.remove_reader(self.opened.fileno())
+        self.stop_listening()
 
     def resume(self) -> None:
         """Read, from now on or again."""
         if self.is_paused:
             self.is_paused = False
-            self.loop.add_reader(self.opened.fileno(), self.readable)
+            self.listen()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -125,33 +134,61 @@ class UdpSocket:
 
     # ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def readable(self) -> None:
-        """Take in what has come, group after group."""
-        for batch in range(BATCHES):
-            if not self.take_some(bool(batch)):
-                self.behind_since = None
-                return
-        if self.behind_since is None:
-            self.behind_since = self.loop.time()
+    def listen(self) -> None:
+        """Have the loop say when something comes."""
+        self.is_listening = True
+        self.loop.add_reader(self.opened.fileno(), self.readable)
 
-    def take_some(self, is_next: bool) -> bool:
-        """A group; whether there may be more. An error that is pending comes out first, `is_next`: it has been looked for."""
-        take = self.opened.recvfrom
+    def stop_listening(self) -> None:
+        """Neither that, nor look by ourselves."""
+        if self.resting is not None:
+            self.resting.cancel()
+            self.resting = None
+        if self.is_listening:
+            self.is_listening = False
+            self.loop.remove_reader(self.opened.fileno())
+
+    def readable(self) -> None:
+        """Take in what has come, group after group; if that was something, and all, let more gather before the next time."""
+        self.stop_listening()
+        taken = 0
         try:
-            for turn in range(AT_ONCE):
+            for _ in range(BATCHES):
+                group = self.take_some(not taken)
+                taken += group
+                if group < AT_ONCE:
+                    self.behind_since = None
+                    break
+            else:
+                if self.behind_since is None:
+                    self.behind_since = self.loop.time()
+        finally:
+            if not self.is_closed and not self.is_paused:
+                if taken and self.behind_since is None:
+                    self.resting = self.loop.call_later(REST, self.readable)
+                else:
+                    self.listen()
+
+    def take_some(self, is_first: bool) -> int:
+        """A group: how many it had, AT_ONCE if there may be more. An error that is pending comes out first; for the first group
+        that has to be looked for."""
+        taken, take = 0, self.opened.recvfrom
+        try:
+            while taken < AT_ONCE:
                 try:
                     data, source = take(LONGEST)
                 except BlockingIOError:
-                    if not turn and not is_next:
+                    if not taken and is_first:
                         self.take_errors()
-                    return False
+                    return taken
                 except OSError:
                     self.take_errors()
-                    return False
+                    return taken
                 self.take(data, source)
                 if self.is_closed or self.is_paused:
-                    return False
-            return True
+                    return 0
+                taken += 1
+            return taken
         finally:
             self.settle()
 
@@ -189,9 +226,9 @@ class UdpSocket:
                 break
             if any(is_unreachable(value) for _, _, value in more):
                 came_back.append((data, destination))
-        if not self.is_paused:
-            self.loop.remove_reader(self.opened.fileno())
-            self.loop.add_reader(self.opened.fileno(), self.readable)
+        if self.is_listening:
+            self.stop_listening()
+            self.listen()
         for data, destination in came_back:
             # Later: it may be that just now something is being sent.
             self.loop.call_soon(self.give_back, data, destination)
@@ -251,7 +288,7 @@ class UdpSocket:
         if self.unsent:
             self.writable()
         self.is_closed = True
-        self.loop.remove_reader(self.opened.fileno())
+        self.stop_listening()
         self.loop.remove_writer(self.opened.fileno())
         self.opened.close()
 

@@ -202,7 +202,7 @@ async def test_a_call_that_its_worker_never_heard_of_is_lost(stage: StageOf) -> 
 async def test_a_worker_that_is_killed_again_and_again(tmp_path: Path) -> None:
     """Whatever its calls are doing then: each has an end, and none but those that ring are lost."""
     async with (
-        Sipp("a_answers_many", tmp_path / "a", calls=1000) as a,
+        Sipp("a_answers_many", tmp_path / "a", "-d", "4000", calls=1000) as a,
         Sipp("b_hangs_up_many", tmp_path / "b", "-d", "300", calls=1000) as b,
         Server(tmp_path / "server", {A_NUMBER: a.uri, B_NUMBER: b.uri}) as server,
     ):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from c2c_b2bua.sip.flow import Flow, Interface
 from c2c_b2bua.sip.message import Request, Response
 from c2c_b2bua.storage.journal import File, replay
 from c2c_b2bua.transaction.actions import Reply, Work
+from c2c_b2bua.transport import udp as module
 from c2c_b2bua.transport.flood import Flood
 from c2c_b2bua.transport.udp import AT_ONCE, BATCHES, UdpSocket
 from tests.transport.peers import PATIENCE, TcpPeer, TcpPhone, UdpPeer, engine, options
@@ -121,31 +124,99 @@ async def test_what_comes_together_is_kept_before_anything_leaves(
     assert happened == ["in"] * 3 + ["out, with 3 records kept"] * 3
 
 
+class Takes:
+    """A socket of ours, what it took in, and how much that was each time it was answered."""
+
+    def __init__(self) -> None:
+        self.came: list[bytes] = []
+        self.groups: list[int] = []
+        self.answered = asyncio.Event()
+        self.udp: UdpSocket
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls) -> AsyncIterator[tuple[Takes, Callable[[int], None]]]:
+        """It, and what sends it a number."""
+        takes = cls()
+        udp = takes.udp = await UdpSocket.bind(
+            "127.0.0.1",
+            0,
+            lambda data, flow: takes.came.append(data),
+            takes.answer,
+            lambda flow, back: None,
+            Flood(Limits()),
+        )
+        udp.interface = Interface("UDP", *udp.address)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            yield takes, lambda number: sender.sendto(b"%d" % number, udp.address)
+        udp.close()
+
+    def answer(self) -> None:
+        self.groups.append(len(self.came))
+        self.answered.set()
+
+    async def next(self) -> int:
+        """How many there are when it has looked for more."""
+        self.answered.clear()
+        async with asyncio.timeout(PATIENCE):
+            await self.answered.wait()
+        return len(self.came)
+
+
 async def test_more_datagrams_than_can_be_taken_in() -> None:
     """Others have their turn in between; how long that has been going on is known, until all is taken in."""
-    came: list[bytes] = []
-    groups: list[int] = []
-    udp = await UdpSocket.bind(
-        "127.0.0.1",
-        0,
-        lambda data, flow: came.append(data),
-        lambda: groups.append(len(came)),
-        lambda flow, back: None,
-        Flood(Limits()),
-    )
-    udp.interface = Interface("UDP", *udp.address)
     many = AT_ONCE * BATCHES
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    async with Takes.open() as (takes, send):
+        udp = takes.udp
         for number in range(many + 1):
-            sender.sendto(b"%d" % number, udp.address)
-    assert udp.behind_since is None
-    udp.readable()
-    assert groups == [*range(AT_ONCE, many + 1, AT_ONCE)]
-    assert udp.behind_since is not None
-    udp.readable()
-    assert udp.behind_since is None
-    assert came == [b"%d" % number for number in range(many + 1)]
-    udp.close()
+            send(number)
+        assert udp.behind_since is None
+        udp.readable()
+        assert takes.groups == [*range(AT_ONCE, many + 1, AT_ONCE)]
+        assert udp.behind_since is not None
+        udp.readable()
+        assert udp.behind_since is None
+        assert takes.came == [b"%d" % number for number in range(many + 1)]
+
+
+async def test_what_keeps_coming_is_taken_in_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first at once, the others when the rest is over, and after that again the first at once."""
+    monkeypatch.setattr(module, "REST", 60)
+    async with Takes.open() as (takes, send):
+        send(0)
+        assert await takes.next() == 1
+        for number in range(1, 4):
+            send(number)
+            for _ in range(3):
+                await asyncio.sleep(0)
+        assert takes.groups == [1]
+        monkeypatch.setattr(module, "REST", 0)
+        takes.udp.readable()
+        assert takes.groups == [1, 4]
+        assert await takes.next() == 4
+        assert takes.udp.is_listening and takes.udp.resting is None
+        send(4)
+        assert await takes.next() == 5
+
+
+async def test_nothing_is_taken_in_while_another_process_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even what gathers just then, nor the rest of what came together."""
+    monkeypatch.setattr(module, "REST", 0.001)
+    async with Takes.open() as (takes, send):
+        udp = takes.udp
+        send(0)
+        assert await takes.next() == 1
+        udp.pause()
+        send(1)
+        assert udp.resting is None and not udp.is_listening
+        udp.resume()
+        assert await takes.next() == 2
+        udp.receive = lambda data, flow: (takes.came.append(data), udp.pause())
+        for number in range(2, 2 + AT_ONCE + 1):
+            send(number)
+        udp.readable()
+        assert len(takes.came) == 3
+        assert udp.resting is None and not udp.is_listening
 
 
 @pytest.mark.parametrize("host", FAMILIES)
