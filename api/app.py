@@ -13,6 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from api import auth, kazoo, kazoo_accounts, kazoo_calls, kazoo_quickcall, kazoo_registrations, kazoo_trunks
 from api.client_limits import ClientLimits
+from api.coalescing import Coalescing
 from api.connection import Server
 from api.drain import DrainDoor
 from api.health import Health, read_only
@@ -59,6 +60,7 @@ class Doors:
 
     def __init__(self, exchange: Exchange, gate: Gate | None = None) -> None:
         self.gate = gate or Gate()
+        self.coalescing = Coalescing()
         self.under_way = exchange.calls.under_way
         health = Health(exchange)
         limits = ClientLimits(exchange.settings.api)
@@ -78,6 +80,7 @@ class Doors:
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """One request, answered here unless another process has taken over."""
+        await self.coalescing.wait()
         if self.gate.is_shut and (passed := await self.gate.passed(http)) is not None:
             return passed
         self.under_way.begin()
