@@ -25,8 +25,10 @@ MODE = 0o600
 """What phones and trunks are asked is nobody else's business."""
 SMALL = 8_000_000
 """Bytes of dead entries that are not worth copying the living for."""
-STEP = 16
-"""Calls copied for every one that is written: about 0.2 ms."""
+STEP = 4
+"""Calls copied for every one that is written: about 0.05 ms."""
+REMEMBERED = 64
+"""Entries: calls that began together are in the same ones, and are copied one after the other."""
 MOST_PLACES = 32
 """Entries over which a call may be spread before it is written as a whole."""
 LENGTH = 0xFFFFFFFF
@@ -47,6 +49,8 @@ class File(MappedFile):
     def __init__(self, descriptor: int, size: int, window: int = WINDOW) -> None:
         super().__init__(descriptor, size, window)
         self.places: dict[str, list[int]] = {}
+        self.remembered: dict[int, dict[str, Found]] = {}
+        """What entries say that were read, by their places."""
 
     def begin(self) -> None:
         """Say what it is; OSError."""
@@ -76,8 +80,17 @@ class File(MappedFile):
         """What is kept of a call."""
         parts: Found = {}
         for place in self.places.get(call_id, ()):
-            parts |= decode(self.read(place >> 32, place & LENGTH)[HEAD.size :])[1][call_id]
+            parts |= self.entry(place)[call_id]
         return parts
+
+    def entry(self, place: int) -> dict[str, Found]:
+        """What an entry says of calls."""
+        found = self.remembered.get(place)
+        if found is None:
+            if len(self.remembered) == REMEMBERED:
+                del self.remembered[next(iter(self.remembered))]
+            found = self.remembered[place] = decode(self.read(place >> 32, place & LENGTH)[HEAD.size :])[1]
+        return found
 
 
 class Journal:
@@ -187,6 +200,7 @@ class Journal:
     def swap(self, file: File, new: File) -> None:
         self.path_of_next.rename(self.path)
         file.close()
+        new.remembered.clear()
         self.file, self.next = new, None
         self.enough = 2 * new.size + self.small
 

@@ -173,6 +173,34 @@ def test_it_does_not_grow_for_ever(path: Path, opened: Opened) -> None:
     assert not path.with_name("calls.new").exists()
 
 
+def test_what_says_something_of_many_calls_is_read_once_for_all(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each of them again it takes, where many come together, longer than all they do."""
+    journal, _ = opened()
+    calls = [f"call {number}" for number in range(1000)]
+    for at in range(0, len(calls), 50):
+        for part in range(3):
+            journal.write({call_id: {part: call_id} for call_id in calls[at : at + 50]})
+    old, end, read = journal.file, size_of(journal), File.read
+    read_at: list[int] = []
+
+    def noted(file: File, at: int, length: int) -> bytes:
+        if file is old and at < end:
+            read_at.append(at)
+        return read(file, at, length)
+
+    monkeypatch.setattr(File, "read", noted)
+    journal.enough = 0
+    journal.write({"last": {0: b"it begins"}})
+    while journal.next is not None:
+        journal.write({"last": {0: b"it goes on"}})
+    assert len(read_at) == 60
+    assert opened()[1] == {call_id: dict.fromkeys(range(3), call_id) for call_id in calls} | {
+        "last": {0: b"it goes on"}
+    }
+
+
 def test_a_kill_while_it_is_made_smaller_loses_nothing(path: Path, opened: Opened) -> None:
     journal, _ = opened()
     journal.small = journal.enough = 0
