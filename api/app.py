@@ -80,7 +80,9 @@ class Doors:
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """One request, answered here unless another process has taken over."""
-        await self.coalescing.wait()
+        if http.method != "GET":
+            # What is only read is cheap enough as it is.
+            await self.coalescing.wait()
         if self.gate.is_shut and (passed := await self.gate.passed(http)) is not None:
             return passed
         self.under_way.begin()

@@ -9,20 +9,23 @@ BUSY = 0.7
 """Of one core: with more used than that, requests wait for others; with less, nobody waits."""
 LOOKED = 0.1
 """Seconds between two looks at how much that is."""
-GATHER = 0.005
-"""Seconds from the first request that waits until all go on."""
+GATHER, ENOUGH = 0.005, 8
+"""Seconds from the first request that waits until all go on, or as many of them as are enough to do so at once."""
 
 
 class Coalescing:
-    """`wait` is called for each request, before anything is done for it."""
+    """`wait` is called for each request that may be a connect, before anything is done for it."""
 
     def __init__(self) -> None:
         self.is_busy = False
         self.looked_at = 0.0
         self.used = 0.0
         """Seconds of CPU until then."""
-        self.turn: asyncio.Event | None = None
+        self.turn = asyncio.Event()
         """Set when those who wait go on."""
+        self.waiting = 0
+        self.timer: asyncio.TimerHandle | None = None
+        """Has them go on."""
 
     async def wait(self) -> None:
         """Returns at once, or a moment later if the process is busy."""
@@ -31,17 +34,23 @@ class Coalescing:
             self.look(now, time.process_time())
         if not self.is_busy:
             return
-        turn = self.turn
-        if turn is None:
-            turn = self.turn = asyncio.Event()
-            loop.call_later(GATHER, self.go_on, turn)
-        await turn.wait()
+        self.waiting += 1
+        if self.waiting == ENOUGH:
+            self.go_on()
+            return
+        if self.timer is None:
+            self.timer = loop.call_later(GATHER, self.go_on)
+        await self.turn.wait()
 
     def look(self, now: float, used: float) -> None:
         """So much CPU has been used by now."""
         self.is_busy = used - self.used > BUSY * (now - self.looked_at)
         self.looked_at, self.used = now, used
 
-    def go_on(self, turn: asyncio.Event) -> None:
-        self.turn = None
-        turn.set()
+    def go_on(self) -> None:
+        """Those who wait; who comes now waits for the next time."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.turn.set()
+        self.turn, self.waiting = asyncio.Event(), 0

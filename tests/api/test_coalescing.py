@@ -8,7 +8,7 @@ import math
 import pytest
 
 from api import coalescing as module
-from api.coalescing import BUSY, Coalescing
+from api.coalescing import BUSY, ENOUGH, Coalescing
 
 
 async def test_nobody_waits_for_others_as_long_as_there_is_time() -> None:
@@ -27,25 +27,51 @@ def test_busy_is_who_uses_most_of_a_core() -> None:
     assert not coalescing.is_busy
 
 
+class Requests:
+    """Requests in a moment that is busy, and never over."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "GATHER", 60)
+        self.coalescing = Coalescing()
+        self.coalescing.is_busy, self.coalescing.looked_at = True, math.inf
+        self.gone_on: list[int] = []
+
+    async def come(self, *numbers: int) -> list[asyncio.Task[None]]:
+        """Those that have come, once each of them has done what it can."""
+        tasks = [asyncio.ensure_future(self.run(number)) for number in numbers]
+        await asyncio.sleep(0)
+        return tasks
+
+    async def run(self, number: int) -> None:
+        await self.coalescing.wait()
+        self.gone_on.append(number)
+
+
 async def test_who_waits_goes_on_with_all_others_that_came_since(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has given up meanwhile takes nobody along."""
-    monkeypatch.setattr(module, "GATHER", 60)
-    coalescing, gone_on = Coalescing(), []
-    coalescing.is_busy, coalescing.looked_at = True, math.inf
-
-    async def request(name: str) -> None:
-        await coalescing.wait()
-        gone_on.append(name)
-
-    first, gives_up = asyncio.ensure_future(request("first")), asyncio.ensure_future(request("gives up"))
-    await asyncio.sleep(0)
-    turn = coalescing.turn
-    assert turn is not None
+    requests = Requests(monkeypatch)
+    first, gives_up = await requests.come(1, 2)
     gives_up.cancel()
-    second = asyncio.ensure_future(request("second"))
-    await asyncio.wait([gives_up])
-    assert gives_up.cancelled() and coalescing.turn is turn and not gone_on
-    coalescing.go_on(turn)
-    await asyncio.wait([first, second])
-    assert gone_on == ["first", "second"]
-    assert coalescing.turn is None
+    (third,) = await requests.come(3)
+    assert gives_up.cancelled() and not requests.gone_on
+    requests.coalescing.go_on()
+    await asyncio.wait([first, third])
+    assert requests.gone_on == [1, 3]
+
+
+async def test_enough_of_them_wait_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = Requests(monkeypatch)
+    tasks = await requests.come(*range(ENOUGH + 1))
+    await asyncio.wait(tasks[:-1])
+    assert sorted(requests.gone_on) == [*range(ENOUGH)]
+    assert not tasks[-1].done()
+    requests.coalescing.go_on()
+    await tasks[-1]
+
+
+async def test_a_moment_is_over_by_itself() -> None:
+    coalescing = Coalescing()
+    coalescing.is_busy, coalescing.looked_at = True, math.inf
+    async with asyncio.timeout(10):
+        await asyncio.gather(coalescing.wait(), coalescing.wait())
+    assert coalescing.timer is None and not coalescing.waiting
