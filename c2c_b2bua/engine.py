@@ -30,6 +30,8 @@ from c2c_b2bua.transaction.actions import Action, Locate, Misdirected, Send
 SIGN_OF_LIFE = 2.0
 """Seconds that a phone which said nothing yet has, when we stop, to say it rings, so that it can be told not to."""
 OUR_FAULT = Why("NORMAL_TEMPORARY_FAILURE", 500, "internal error")
+TOGETHER = 0.001
+"""Seconds after a connect within which others count as having come with it."""
 MOMENT, SAVES = 0.05, 3
 """Seconds; how often in these it is written at once what has changed of calls without anything being sent for it.
 
@@ -63,6 +65,10 @@ class Engine(Shell):
         self.idle = asyncio.Event()
         self.left = asyncio.Event()
         """No trunk has us registered any more."""
+        self.connected_at = 0.0
+        """When a call was started last, by the loop's clock."""
+        self.is_settling = False
+        """`settle` is going to be called for those that have come with it."""
         self.is_saving = False
         """`save` is going to be called."""
         self.moment, self.saves = 0.0, 0
@@ -110,9 +116,20 @@ class Engine(Shell):
         self.subscribers.append(listener)
 
     def connect(self, order: CallOrder) -> None:
-        """Start a call; returns at once. What goes wrong with it comes as news, `CallEnded` exactly once."""
+        """Start a call; returns at once. What goes wrong with it comes as news, `CallEnded` exactly once.
+
+        Of several in one turn of the loop the first is rung at once, the others all together at its end.
+        """
         self.idle.clear()
-        self.carry_out(self.core.connect(order, self.now()))
+        actions = self.core.connect(order, self.now())
+        before, self.connected_at = self.connected_at, self.loop.time()
+        if self.connected_at > before + TOGETHER:
+            self.carry_out(actions)
+            return
+        if not self.is_settling:
+            self.is_settling = True
+            self.loop.call_soon(self.settle)
+        self.perform(actions)
 
     async def rehearse(self, order: CallOrder) -> str:
         """The INVITE that `connect` would send first, nothing being sent; `""` when its next hop has no address."""
@@ -267,6 +284,7 @@ class Engine(Shell):
         return any(leg.state == CANCELLING for leg in self.core.legs.values())
 
     def settle(self) -> None:
+        self.is_settling = False
         kept = self.kept
         if kept is not None:
             kept.write()

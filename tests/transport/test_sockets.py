@@ -124,6 +124,31 @@ async def test_what_comes_together_is_kept_before_anything_leaves(
     assert happened == ["in"] * 3 + ["out, with 3 records kept"] * 3
 
 
+async def test_calls_of_one_turn_are_kept_and_sent_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the first, which does not wait to see whether others come."""
+    kept: list[int] = []
+    path = tmp_path / "calls"
+    send = UdpSocket.send
+
+    def sent(udp: UdpSocket, data: bytes, flow: Flow) -> None:
+        kept.append(len(replay(path.read_bytes(), File(-1, 0))))
+        send(udp, data, flow)
+
+    monkeypatch.setattr(UdpSocket, "send", sent)
+    monkeypatch.setattr("c2c_b2bua.engine.TOGETHER", 60)
+    running = Engine(Sip(listen=["udp:127.0.0.1:0"]), kept=KeptCalls(path, {}))
+    await running.start()
+    assert running.kept
+    async with UdpPeer.open() as peer:
+        for number in range(3):
+            running.connect(order(f"sip:a@127.0.0.1:{peer.port}", f"call{number}"))
+            assert kept == [1]
+        assert [(await peer.next()).cseq.method for _ in range(3)] == ["INVITE"] * 3
+    assert kept == [1, 3, 3]
+    await running.close(0)
+    running.kept.close()
+
+
 class Takes:
     """A socket of ours, what it took in, and how much that was each time it was answered."""
 
