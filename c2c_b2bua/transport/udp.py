@@ -35,7 +35,8 @@ LONGEST = 65_536
 REST = 0.005
 """Seconds that what comes is left to gather while more keeps coming.
 
-Many messages are dealt with together in two thirds of the time that they take one by one, each after a sleep.
+After each sleep code and data are gone from the processor's caches: a call costs a fifth to a quarter less if many messages
+find them so together, and not each for itself.
 """
 AT_ONCE = 32
 """Datagrams taken in before they are answered."""
@@ -170,8 +171,10 @@ class UdpSocket:
                     self.listen()
 
     def take_some(self, is_first: bool) -> int:
-        """A group: how many it had, AT_ONCE if there may be more. An error that is pending comes out first; for the first group
-        that has to be looked for."""
+        """A group; how many it had: AT_ONCE if there may be more.
+
+        An error that is pending comes out first; of the first group, should it have nothing, it is looked for.
+        """
         taken, take = 0, self.opened.recvfrom
         try:
             while taken < AT_ONCE:
