@@ -38,9 +38,9 @@ REST = 0.005
 After each sleep code and data are gone from the processor's caches: a call costs a fifth to a quarter less if many messages
 find them so together, and not each for itself.
 """
-AT_ONCE = 32
+AT_ONCE = 64
 """Datagrams taken in before they are answered."""
-BATCHES = 8
+BATCHES = 4
 """As many times that, before others on the loop have their turn."""
 MOST_UNSENT = 10_000
 """Datagrams that wait for room in the kernel; beyond them they are lost, as datagrams may be."""
