@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -69,6 +69,20 @@ class Ends:
             return await self.got.get()
 
 
+@asynccontextmanager
+async def keeping(path: Path) -> AsyncIterator[tuple[Engine, UdpPeer]]:
+    """An engine that keeps its calls there, and a phone."""
+    kept = KeptCalls(path, {})
+    running = Engine(Sip(listen=["udp:127.0.0.1:0"]), kept=kept)
+    await running.start()
+    try:
+        async with UdpPeer.open() as peer:
+            yield running, peer
+    finally:
+        await running.close(0)
+        kept.close()
+
+
 async def answered(peer: UdpPeer | TcpPeer, number: int) -> Response:
     response = await peer.next()
     assert isinstance(response, Response)
@@ -106,10 +120,7 @@ async def test_what_comes_together_is_kept_before_anything_leaves(
         happened.append(f"out, with {sum(RECORD in parts for parts in kept.values())} records kept")
         send(udp, data, flow)
 
-    running = Engine(Sip(listen=["udp:127.0.0.1:0"]), kept=KeptCalls(path, {}))
-    await running.start()
-    assert running.kept
-    async with UdpPeer.open() as peer:
+    async with keeping(path) as (running, peer):
         for number in range(3):
             running.connect(order(f"sip:a@127.0.0.1:{peer.port}", f"call{number}"))
         invites = [await peer.next() for _ in range(3)]
@@ -119,8 +130,6 @@ async def test_what_comes_together_is_kept_before_anything_leaves(
             assert isinstance(invite, Request)
             peer.send(bytes(invite.response(486, to_tag="x")), running.core.interfaces.interfaces[0])
         assert [(await peer.next()).cseq.method for _ in range(3)] == ["ACK"] * 3
-    await running.close(0)
-    running.kept.close()
     assert happened == ["in"] * 3 + ["out, with 3 records kept"] * 3
 
 
@@ -136,17 +145,12 @@ async def test_calls_of_one_turn_are_kept_and_sent_together(tmp_path: Path, monk
 
     monkeypatch.setattr(UdpSocket, "send", sent)
     monkeypatch.setattr("c2c_b2bua.engine.TOGETHER", 60)
-    running = Engine(Sip(listen=["udp:127.0.0.1:0"]), kept=KeptCalls(path, {}))
-    await running.start()
-    assert running.kept
-    async with UdpPeer.open() as peer:
+    async with keeping(path) as (running, peer):
         for number in range(3):
             running.connect(order(f"sip:a@127.0.0.1:{peer.port}", f"call{number}"))
             assert kept == [1]
         assert [(await peer.next()).cseq.method for _ in range(3)] == ["INVITE"] * 3
-    assert kept == [1, 3, 3]
-    await running.close(0)
-    running.kept.close()
+        assert kept == [1, 3, 3]
 
 
 class Takes:
@@ -172,9 +176,8 @@ class Takes:
             Flood(Limits()),
         )
         udp.interface = Interface("UDP", *udp.address)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        with closing(udp), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             yield takes, lambda number: sender.sendto(b"%d" % number, udp.address)
-        udp.close()
 
     def answer(self) -> None:
         self.groups.append(len(self.came))
@@ -210,11 +213,9 @@ async def test_what_keeps_coming_is_taken_in_together(monkeypatch: pytest.Monkey
     async with Takes.open() as (takes, send):
         send(0)
         assert await takes.next() == 1
+        assert takes.udp.resting is not None and not takes.udp.is_listening
         for number in range(1, 4):
             send(number)
-            for _ in range(3):
-                await asyncio.sleep(0)
-        assert takes.groups == [1]
         monkeypatch.setattr(module, "REST", 0)
         takes.udp.readable()
         assert takes.groups == [1, 4]
